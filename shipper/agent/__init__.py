@@ -1,0 +1,1 @@
+"""The two loops, intake and upload, and who owns them."""

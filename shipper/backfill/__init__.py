@@ -1,0 +1,1 @@
+"""Given files, once, to their end."""

@@ -1,0 +1,1 @@
+"""shipper.toml becomes a Config, or a list of every problem in it."""

@@ -1,0 +1,236 @@
+"""What a value in a TOML file may be: each kind parses one value or says what it expected instead.
+
+A kind raises `ValueError` whose text completes the sentence "`key` ...": "must be a duration such as "5s"...".
+Parsed units are seconds (float) for durations and bytes (int) for sizes.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_DURATION_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 1000,
+    "MB": 1000**2,
+    "GB": 1000**3,
+    "TB": 1000**4,
+    "KIB": 1024,
+    "MIB": 1024**2,
+    "GIB": 1024**3,
+    "TIB": 1024**4,
+}
+_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value.
+
+    Attributes:
+        parse: turns the TOML value into the product's, or raises `ValueError`.
+        expand: whether `${NAME}` is replaced from the environment before parsing (spec, section 3).
+    """
+
+    parse: Callable[[Any], Any]
+    expand: bool = True
+
+
+def _shown(value: object) -> str:
+    names = {str: "a string", bool: "a boolean", int: "a number", float: "a number", list: "an array", dict: "a table"}
+    return names.get(type(value), "a date or time")
+
+
+def _require(value: object, wanted: type | tuple[type, ...], expected: str) -> None:
+    if isinstance(value, bool) and wanted is not bool:
+        raise ValueError(f"must be {expected}, not a boolean")
+    if not isinstance(value, wanted):
+        raise ValueError(f"must be {expected}, not {_shown(value)}")
+
+
+def parse_text(value: object) -> str:
+    """Take any string."""
+    _require(value, str, "a string")
+    return str(value)
+
+
+def parse_name(value: object) -> str:
+    """Take a string with something in it."""
+    text = parse_text(value)
+    if not text.strip():
+        raise ValueError("must not be empty")
+    return text
+
+
+def parse_boolean(value: object) -> bool:
+    """Take `true` or `false`."""
+    _require(value, bool, "true or false")
+    return bool(value)
+
+
+def parse_texts(value: object) -> tuple[str, ...]:
+    """Take an array of strings."""
+    _require(value, list, "an array of strings")
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError("must be an array of strings")
+    return tuple(value)
+
+
+def parse_some_texts(value: object) -> tuple[str, ...]:
+    """Take an array of strings that holds at least one."""
+    texts = parse_texts(value)
+    if not texts:
+        raise ValueError("must hold at least one string")
+    return texts
+
+
+def parse_duration(value: object) -> float:
+    """Take a duration such as "200ms", "5s", "1m", "2h", "7d"; gives seconds."""
+    expected = 'a duration such as "200ms", "5s", "1m", "2h" or "7d"'
+    _require(value, str, expected)
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or found[2] not in _DURATION_UNITS:
+        raise ValueError(f"must be {expected}, not {value!r}")
+    return float(found[1]) * _DURATION_UNITS[found[2]]
+
+
+def parse_positive_duration(value: object) -> float:
+    """Take a duration above zero; gives seconds."""
+    seconds = parse_duration(value)
+    if seconds <= 0:
+        raise ValueError("must be longer than 0")
+    return seconds
+
+
+def parse_size(value: object) -> int:
+    """Take a size such as "64KiB", "10MB", or a number of bytes; gives bytes."""
+    expected = 'a size such as "64KiB", "10MB", or a number of bytes'
+    _require(value, (str, int), expected)
+    if isinstance(value, int):
+        if value < 0:
+            raise ValueError("must not be negative")
+        return value
+    found = _QUANTITY.fullmatch(str(value))
+    if found is None or found[2].upper() not in _SIZE_UNITS:
+        raise ValueError(f"must be {expected}, not {value!r}")
+    return int(float(found[1]) * _SIZE_UNITS[found[2].upper()])
+
+
+def parse_line_limit(value: object) -> int:
+    """Take the limit of a line's bytes: at least 1 KiB, at most 16 MiB, so that memory stays bounded."""
+    size = parse_size(value)
+    if not 1024 <= size <= 16 * 1024**2:
+        raise ValueError("must be between 1KiB and 16MiB")
+    return size
+
+
+def parse_integer(value: object) -> int:
+    """Take a whole number."""
+    _require(value, int, "a whole number")
+    return int(str(value))
+
+
+def parse_count(value: object) -> int:
+    """Take a whole number that is not negative."""
+    number = parse_integer(value)
+    if number < 0:
+        raise ValueError("must not be negative")
+    return number
+
+
+def parse_group_id(value: object) -> int:
+    """Take an application group's id: 0 (no group) to 2^63 - 1 (a Long, API reference section 4)."""
+    number = parse_count(value)
+    if number >= 2**63:
+        raise ValueError("must be below 2^63")
+    return number
+
+
+def parse_rate(value: object) -> float:
+    """Take requests a second: a number that is not negative; 0 means no pacing."""
+    _require(value, (int, float), "a number")
+    rate = float(str(value))
+    if rate < 0:
+        raise ValueError("must not be negative; 0 means no pacing")
+    return rate
+
+
+def parse_fields(value: object) -> dict[str, str]:
+    """Take a table of constants for templates; numbers and booleans are taken as their text."""
+    _require(value, dict, 'a table such as { service = "checkout" }')
+    fields: dict[str, str] = {}
+    items: Mapping[str, object] = value if isinstance(value, dict) else {}
+    for name, item in items.items():
+        if isinstance(item, bool):
+            fields[name] = "true" if item else "false"
+        elif isinstance(item, (str, int, float)):
+            fields[name] = str(item)
+        else:
+            raise ValueError(f"holds {_shown(item)} under '{name}'; only strings, numbers and booleans can be fields")
+    return fields
+
+
+def parse_zone(value: object) -> ZoneInfo | None:
+    """Take an IANA zone such as "Asia/Shanghai", or "local", which gives None: the host's zone."""
+    name = parse_name(value)
+    if name == "local":
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(
+            f'must be "local" or an IANA zone such as "Asia/Shanghai" or "UTC"; {name!r} is not known here'
+        ) from None
+
+
+def parse_encoding(value: object) -> str:
+    """Take the name of a Python text codec in which a newline is the byte 0x0A; gives its canonical name.
+
+    GBK and GB2312 are read as GB18030, which contains them (hazard 3.4).
+    """
+    name = parse_name(value)
+    try:
+        info = codecs.lookup(name)
+        newline = codecs.encode("\n", info.name)
+    except (LookupError, TypeError, ValueError):
+        raise ValueError(
+            f'must be a Python text codec such as "utf-8", "gb18030" or "latin-1"; {name!r} is none'
+        ) from None
+    if newline != b"\n":
+        raise ValueError(f"{name!r} is not supported yet: only codecs in which a newline is the single byte 0x0A are")
+    return "gb18030" if info.name in {"gbk", "gb2312"} else info.name
+
+
+def parse_endpoint(value: object) -> str:
+    """Take `http://host[:port]` or `https://host[:port]`, without a path; a trailing slash is cut."""
+    text = parse_name(value).rstrip("/")
+    parts = urlsplit(text)
+    try:
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if parts.scheme not in {"http", "https"} or not host or parts.path or parts.query or parts.username:
+        raise ValueError(f'must look like "https://host" or "http://127.0.0.1:8686", not {value!r}')
+    return text
+
+
+def choice(*allowed: str) -> Callable[[object], str]:
+    """Make a parser that takes one of the given strings."""
+    expected = "one of " + ", ".join(f'"{item}"' for item in allowed)
+
+    def parse(value: object) -> str:
+        _require(value, str, expected)
+        if value not in allowed:
+            raise ValueError(f"must be {expected}, not {value!r}")
+        return str(value)
+
+    return parse

@@ -1,0 +1,182 @@
+"""Reads TOML tables into dataclasses; the dataclass is the schema.
+
+A field made with `key()` is a key of the table; its kind parses the value. `table()` and `tables()` are
+sub-tables and arrays of them. Every problem of a document is collected, each with its line: an unknown key
+comes with a "did you mean", a wrong value with what was expected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from dataclasses import MISSING, dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from shipper.config.kinds import Kind
+from shipper.config.locator import Locator
+from shipper.errors import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from shipper.config.locator import KeyPath
+
+T = TypeVar("T")
+
+REQUIRED: Any = object()
+_VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<given>:-(?P<default>[^}]*))?\})")
+_SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+
+
+def key(default: Any, parse: Callable[[Any], Any], *, expand: bool = True, later: bool = False) -> Any:
+    """Declare a key of a table.
+
+    Args:
+        default: the TOML value it has when left out (parsed like a given one), None for no value, or `REQUIRED`.
+        parse: see `config.kinds`.
+        expand: whether `${NAME}` is expanded in it; patterns say False.
+        later: the key is part of the contract, but this version only knows its default: any other value is
+            a problem rather than silently without effect.
+    """
+    metadata = {"kind": Kind(parse, expand), "default": default, "later": later}
+    if default is REQUIRED:
+        return field(metadata=metadata)
+    return field(default_factory=lambda: None if default is None else parse(default), metadata=metadata)
+
+
+def table(cls: type[T]) -> T:
+    """Declare a sub-table; left out, it has its keys' defaults."""
+    made: T = field(default_factory=cls, metadata={"table": cls})
+    return made
+
+
+def tables(cls: type[T]) -> tuple[T, ...]:
+    """Declare an array of tables; left out, it is empty."""
+    made: tuple[T, ...] = field(default=(), metadata={"tables": cls})
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The text of one TOML file, parsed, with the place of every key."""
+
+    file: str
+    values: Mapping[str, Any]
+    locator: Locator
+
+    def problem(self, path: KeyPath, message: str, *, rule: str | None = None, warning: bool = False) -> Problem:
+        """Say that something is wrong at a key (or at its closest written ancestor)."""
+        place = self.locator.find(path)
+        return Problem(self.file, message, place.line, place.column, rule=rule, warning=warning)
+
+
+def parse_document(file: str, text: str) -> Document | Problem:
+    """Parse TOML 1.0; a syntax error comes back as a Problem with its line and column."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        found = _SYNTAX_PLACE.search(said)
+        reason = said[: found.start()] if found else said
+        if found and found[1]:
+            line, column = int(found[1]), int(found[2])
+        else:
+            line, column = text.count("\n") + 1, None
+        return Problem(file, f"not valid TOML: {reason}", line, column)
+    return Document(file, values, Locator(text))
+
+
+def suggestion(name: str, known: list[str]) -> str:
+    """Say which known name was probably meant, as the end of a sentence."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+class TableReader:
+    """Reads the tables of one document and collects what is wrong with them in `problems`."""
+
+    def __init__(self, document: Document, environment: Mapping[str, str] | None = None) -> None:
+        """Read `document`; `${NAME}` comes from `environment`, or is left as it is when that is None."""
+        self.document = document
+        self.problems: list[Problem] = []
+        self._environment = environment
+
+    def read(self, cls: type[T], values: object, path: KeyPath = ()) -> T | None:
+        """Make a `cls` of a table; None, and at least one problem, when that cannot be done."""
+        if not isinstance(values, dict):
+            self._report(path, f"'{path[-1]}' must be a table")
+            return None
+        before = len(self.problems)
+        keys = {item.name: item for item in dataclasses.fields(cls) if item.metadata}  # type: ignore[arg-type]
+        for name in values:
+            if name not in keys:
+                where = f" in [{_dotted(path)}]" if path else ""
+                self._report((*path, name), f"unknown key '{name}'{where}{suggestion(name, list(keys))}")
+        arguments: dict[str, Any] = {}
+        for name, item in keys.items():
+            if name in values:
+                self._read_key(item, values[name], (*path, name), arguments)
+            elif item.default is MISSING and item.default_factory is MISSING:
+                self._report(path, f"the key '{name}' is missing")
+        return cls(**arguments) if len(self.problems) == before else None
+
+    def _read_key(self, item: dataclasses.Field[Any], value: object, path: KeyPath, out: dict[str, Any]) -> None:
+        meta = item.metadata
+        if "table" in meta:
+            out[item.name] = self.read(meta["table"], value, path)
+        elif "tables" in meta:
+            if not isinstance(value, list):
+                self._report(path, f"'{path[-1]}' must be an array of tables: write [[{_dotted(path)}]]")
+                return
+            out[item.name] = tuple(self.read(meta["tables"], each, (*path, n)) for n, each in enumerate(value))
+        else:
+            self._read_value(item, value, path, out)
+
+    def _read_value(self, item: dataclasses.Field[Any], value: object, path: KeyPath, out: dict[str, Any]) -> None:
+        kind: Kind = item.metadata["kind"]
+        if kind.expand:
+            value = self._expand(value, path)
+        try:
+            out[item.name] = kind.parse(value)
+        except ValueError as error:
+            self._report(path, f"'{path[-1]}' {error}")
+            return
+        default = item.metadata["default"]
+        if item.metadata["later"] and (default is None or out[item.name] != kind.parse(default)):
+            known = "" if default is None else f" other than {default!r}"
+            self._report(path, f"'{path[-1]}' is not supported by this version yet{known}; leave it out")
+
+    def _expand(self, value: object, path: KeyPath) -> object:
+        if isinstance(value, list):
+            return [self._expand(each, path) for each in value]
+        if isinstance(value, dict):
+            return {name: self._expand(each, path) for name, each in value.items()}
+        environment = self._environment
+        if environment is None or not isinstance(value, str):
+            return value
+
+        def replaced(found: re.Match[str]) -> str:
+            name = found["name"]
+            if name is None:
+                return "$"
+            if name in environment:
+                return environment[name]
+            if found["given"]:
+                return found["default"]
+            self._report(
+                path,
+                f"'{path[-1]}' = {value!r} names the environment variable {name}, which is not set; "
+                f"set it or give a default: ${{{name}:-...}}",
+            )
+            return found[0]
+
+        return _VARIABLE.sub(replaced, value)
+
+    def _report(self, path: KeyPath, message: str) -> None:
+        self.problems.append(self.document.problem(path, message))
+
+
+def _dotted(path: KeyPath) -> str:
+    return ".".join(str(part) for part in path if isinstance(part, str))

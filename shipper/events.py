@@ -1,0 +1,139 @@
+"""The values that travel between the stations: Block, Event, Checkpoint. Frozen, and without behaviour of their own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What the events of a file inherit from the source that the file belongs to.
+
+    Attributes:
+        source: the source's name; None for files that belong to none (`match`, `backfill`).
+        encoding: the codec of its lines, a superset of ASCII.
+        zone: zone of timestamps that name none; None means the host's local zone.
+        group_id: the source's group id, None where it sets none.
+        fields: constants for templates.
+    """
+
+    source: str | None = None
+    encoding: str = "utf-8"
+    zone: tzinfo | None = None
+    group_id: int | None = None
+    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    r"""Consecutive bytes of one file that hold whole records, newlines included.
+
+    The last record may lack its newline: an unfinished line that was taken after its time-out, the end
+    of a finished file, or the head of a line over the limit.
+
+    Attributes:
+        origin: what its events inherit.
+        path: the file's path as matched by the source's glob, at the time of reading.
+        data: the bytes; never empty.
+        offset: where `data` begins in the file, in bytes.
+        head: the file's first line without its terminator (part of `{id}`); at most 64 KiB.
+        read_at: the time of reading, aware; the time of events that carry none.
+        first_line: number of the first line in the file, from 1; None when nobody counts.
+    """
+
+    origin: Origin
+    path: str
+    data: bytes
+    offset: int
+    head: bytes
+    read_at: datetime
+    first_line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What one rule made of one record; `name content group_id time` go to the service.
+
+    Attributes:
+        name: the event name that alarm rules match, never empty.
+        content: details for people.
+        group_id: application group, 0 for none.
+        time: aware; when it happened, or when it was read.
+        rule: id of the rule.
+        path: file it came from.
+        offset: byte offset of the record in the file.
+        id: 32 hex digits that stay the same on retry, restart, rename and backfill (spec, section 4).
+        line_number: line in the file, from 1; None when nobody counts.
+    """
+
+    name: str
+    content: str
+    group_id: int
+    time: datetime
+    rule: str
+    path: str
+    offset: int
+    id: str
+    line_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What finds a file again: device, inode, and the inode's generation where the file system has one (hazard 1.7)."""
+
+    device: int
+    inode: int
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """Length and hash of a stretch of a file's bytes; what confirms an identity (hazards 1.3, 1.8)."""
+
+    length: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """How far one file has been judged, and how to know that it is still this file.
+
+    Attributes:
+        identity: finds the file.
+        path: where it was last seen.
+        source: name of the source that read it.
+        offset: bytes before it are judged, and their events are durable.
+        head: fingerprint of the first bytes, growing with the file up to a limit.
+        guard: fingerprint of the bytes just before `offset`.
+        skipping: the offset lies inside a line over the limit whose rest is to be skipped.
+        key: the store's number of the file; None before it is first recorded.
+    """
+
+    identity: FileIdentity
+    path: str
+    source: str
+    offset: int
+    head: Fingerprint
+    guard: Fingerprint
+    skipping: bool = False
+    key: int | None = None
+
+
+def wire_time(moment: datetime) -> str:
+    """Render an aware time as the service wants it: `20171023T144439.948+0800` (API reference, section 4)."""
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("an event's time needs a zone")
+    minutes = round(offset.total_seconds() / 60)
+    sign = "-" if minutes < 0 else "+"
+    hours, minutes = divmod(abs(minutes), 60)
+    return (
+        f"{moment.year:04}{moment.month:02}{moment.day:02}T{moment.hour:02}{moment.minute:02}{moment.second:02}"
+        f".{moment.microsecond // 1000:03}{sign}{hours:02}{minutes:02}"
+    )

@@ -1,0 +1,1 @@
+"""Blocks become events: rules are loaded, judged and proven here."""

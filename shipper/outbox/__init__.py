@@ -1,0 +1,1 @@
+"""Events and offsets, durable together in one SQLite database."""

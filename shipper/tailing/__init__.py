@@ -1,0 +1,1 @@
+"""Files become blocks of whole records, whatever is done to the files."""

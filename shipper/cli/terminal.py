@@ -1,0 +1,53 @@
+"""What people see: data on stdout, talk on stderr, colour and bars only on a terminal, `NO_COLOR` obeyed."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from shipper.telemetry import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipper.errors import Problem
+
+
+@functools.cache
+def talk() -> Console:
+    """Give the console on stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@functools.cache
+def data() -> Console:
+    """Give the console on stdout."""
+    return Console(highlight=False, soft_wrap=True)
+
+
+def safe(text: str) -> str:
+    """Make text from a log or a file harmless to a terminal, keeping its newlines."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def say(message: str, style: str = "") -> None:
+    """Say something to the person, on stderr."""
+    talk().print(Text(safe(message), style=style))
+
+
+def say_error(message: str) -> None:
+    """Say an error, on stderr; every line of the message is one."""
+    for line in message.split("\n"):
+        talk().print(Text("error: ", style="bold red") + Text(safe(line)))
+
+
+def say_problems(problems: Sequence[Problem]) -> None:
+    """Say problems of configuration and rules, on stderr, each with its place."""
+    for problem in problems:
+        word, style = ("", "yellow") if problem.warning else ("error: ", "red")
+        talk().print(
+            Text(word, style=f"bold {style}") + Text(safe(str(problem)), style=style if problem.warning else "")
+        )

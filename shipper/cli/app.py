@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # the reader of our output has gone (`| head`): nothing is left to say, and nowhere to say it
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     except ShipperError as error:
         say_error(str(error))

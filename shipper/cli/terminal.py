@@ -47,7 +47,5 @@ def say_error(message: str) -> None:
 def say_problems(problems: Sequence[Problem]) -> None:
     """Say problems of configuration and rules, on stderr, each with its place."""
     for problem in problems:
-        word, style = ("", "yellow") if problem.warning else ("error: ", "red")
-        talk().print(
-            Text(word, style=f"bold {style}") + Text(safe(str(problem)), style=style if problem.warning else "")
-        )
+        style = "yellow" if problem.warning else "red"
+        talk().print(Text("" if problem.warning else "error: ", style=f"bold {style}") + Text(safe(str(problem))))

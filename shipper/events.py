@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -100,6 +101,20 @@ class Fingerprint:
     digest: bytes
 
 
+class LineState(enum.IntEnum):
+    """Where in a line an offset lies (hazards 3.1, 3.2); the numbers are stored.
+
+    Attributes:
+        START: at the beginning of a line.
+        SKIPPING: inside a line over the limit, whose rest is skipped.
+        TAKEN: behind an unfinished line that was taken after its time-out; a newline here only ends it.
+    """
+
+    START = 0
+    SKIPPING = 1
+    TAKEN = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """How far one file has been judged, and how to know that it is still this file.
@@ -111,8 +126,7 @@ class Checkpoint:
         offset: bytes before it are judged, and their events are durable.
         head: fingerprint of the first bytes, growing with the file up to a limit.
         guard: fingerprint of the bytes just before `offset`.
-        skipping: the offset lies inside a line over the limit whose rest is to be skipped.
-        key: the store's number of the file; None before it is first recorded.
+        line: where in a line the offset lies.
     """
 
     identity: FileIdentity
@@ -121,8 +135,22 @@ class Checkpoint:
     offset: int
     head: Fingerprint
     guard: Fingerprint
-    skipping: bool = False
-    key: int | None = None
+    line: LineState = LineState.START
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Something that no reader can save, counted so that read + lost = written (hazards, I1).
+
+    Attributes:
+        what: `"bytes"` or `"events"`.
+        reason: why, as a short stable word.
+        amount: how many.
+    """
+
+    what: str
+    reason: str
+    amount: int
 
 
 def wire_time(moment: datetime) -> str:

@@ -67,3 +67,246 @@ def _count(name: str, amount: int = 1) -> None:
 
 def _tell(level: int, code: str, sentence: str, **fields: object) -> None:
     _log.log(level, "%s", sentence, extra={"code": code, "fields": fields})
+
+
+def store_set_aside(file: str, aside: str, reason: str) -> None:
+    """Tell that a damaged store was moved away and a new one begun (hazard 5.3)."""
+    _count("stores_set_aside")
+    _tell(
+        logging.ERROR,
+        "store_set_aside",
+        f"The store {file} is damaged ({reason}) and was set aside as {aside}; a new one was begun. "
+        "Files are read again from their beginning, so events may arrive twice; "
+        "those that waited to be sent are in the file set aside.",
+        file=file,
+        aside=aside,
+    )
+
+
+def file_found(path: str, offset: int) -> None:
+    """Tell that a file is read from now on."""
+    _count("files_found")
+    _tell(logging.INFO, "file_found", f"Reading {path} from offset {offset}.", path=path, offset=offset)
+
+
+def file_resumed(path: str, offset: int) -> None:
+    """Tell that a known file is read on from its checkpoint."""
+    _count("files_resumed")
+    _tell(logging.INFO, "file_resumed", f"Reading {path} on from offset {offset}.", path=path, offset=offset)
+
+
+def file_rewritten(path: str, offset: int, copy: str | None) -> None:
+    """Tell that a file was truncated or its content replaced (hazards 1.3, 1.5)."""
+    _count("files_rewritten")
+    rest = f"what was left unread is read from {copy}" if copy else "no copy holds more of what it was"
+    _tell(
+        logging.INFO,
+        "file_rewritten",
+        f"{path} was truncated or rewritten after offset {offset}; {rest}; the file is read from 0.",
+        path=path,
+        offset=offset,
+    )
+
+
+def file_finished(path: str, offset: int) -> None:
+    """Tell that a rotated or deleted file was read to its end and closed."""
+    _count("files_finished")
+    _tell(logging.INFO, "file_finished", f"Finished {path} at offset {offset}.", path=path, offset=offset)
+
+
+def rest_found(path: str, before: str, offset: int) -> None:
+    """Tell that the rest of a rotated file was found under another name (hazard 1.6)."""
+    _count("rests_found")
+    _tell(
+        logging.INFO,
+        "rest_found",
+        f"{path} holds what is left of {before}; reading it from offset {offset}.",
+        path=path,
+        before=before,
+        offset=offset,
+    )
+
+
+def rest_not_found(path: str, offset: int) -> None:
+    """Tell that a file went away while nobody looked; whether something was left unread is not known (hazard 1.6)."""
+    _count("rests_not_found")
+    _tell(
+        logging.WARNING,
+        "rest_not_found",
+        f"{path}, read up to offset {offset}, was rotated or deleted while the agent was down and is not found "
+        "in its directory nor under the source's `rotated` globs; lines after that offset, if any, are not read.",
+        path=path,
+        offset=offset,
+    )
+
+
+def file_skipped(path: str, source: str, reason: str) -> None:
+    """Tell, once for each reason, why a path that a source matches is not read."""
+    _count("files_skipped")
+    _tell(
+        logging.WARNING,
+        "file_skipped",
+        f"{path} (source '{source}') is not read: {reason}.",
+        path=path,
+        source=source,
+        reason=reason,
+    )
+
+
+def bytes_lost(path: str, reason: str, amount: int) -> None:
+    """Tell that bytes of a file will never be read."""
+    _count("bytes_lost", amount)
+    _tell(
+        logging.ERROR,
+        "bytes_lost",
+        f"{amount} bytes of {path} are lost: {reason}.",
+        path=path,
+        reason=reason,
+        bytes=amount,
+    )
+
+
+def file_failed(path: str, reason: str) -> None:
+    """Tell that an open file cannot be read any more; it is opened again by the next scan (hazard 2.3)."""
+    _count("files_failed")
+    _tell(logging.WARNING, "file_failed", f"{path} cannot be read now: {reason}.", path=path, reason=reason)
+
+
+def directory_not_watched(directory: str, reason: str) -> None:
+    """Tell that a directory gives no hints, so that it is only polled (hazard 2.2)."""
+    _count("directories_not_watched")
+    sentence = f"{directory} cannot be watched ({reason}); it is looked at every second instead."
+    _tell(logging.WARNING, "directory_not_watched", sentence, directory=directory, reason=reason)
+
+
+def store_failing(reason: str) -> None:
+    """Tell, once, that the store cannot be written: reading waits, nothing is lost (hazard 5.4)."""
+    _count("store_failures")
+    _tell(logging.ERROR, "store_failing", f"Reading waits: {reason}.", reason=reason)
+
+
+def store_recovered() -> None:
+    """Tell that the store can be written again."""
+    _tell(logging.INFO, "store_recovered", "The store can be written again; reading goes on.")
+
+
+def reading_paused(reason: str) -> None:
+    """Tell, once, that no new lines are read because there is no room for their events."""
+    _count("pauses")
+    _tell(logging.WARNING, "reading_paused", f"Reading pauses: {reason}. Nothing is lost while the logs are kept.")
+
+
+def reading_resumed() -> None:
+    """Tell that reading goes on."""
+    _tell(logging.INFO, "reading_resumed", "There is room again; reading goes on.")
+
+
+def events_delivered(amount: int) -> None:
+    """Count events that the service accepted."""
+    _count("events_delivered", amount)
+    _count("requests_accepted")
+
+
+def event_refused(rule: str, event_id: str, code: str, message: str) -> None:
+    """Tell that the service refused one event for good: it is kept as a dead letter."""
+    _count("events_refused")
+    _tell(
+        logging.ERROR,
+        "event_refused",
+        f"The service refused an event of rule '{rule}' (id {event_id}) with {code}: {message} "
+        "It is kept among the dead letters.",
+        rule=rule,
+        event_id=event_id,
+        answer=code,
+    )
+
+
+def accepted_with_remark(code: str, message: str) -> None:
+    """Tell that a request was accepted with another code than 200 (API reference, section 5.4, rule 7)."""
+    sentence = f"The service accepted a request with code {code}: {message}"
+    _tell(logging.WARNING, "accepted_with_remark", sentence, answer=code)
+
+
+def request_failed() -> None:
+    """Count a request that was not accepted."""
+    _count("requests_failed")
+
+
+def delivery_failing(words: str) -> None:
+    """Tell that events cannot be delivered now, once for each kind of trouble; they are kept."""
+    _tell(logging.WARNING, "delivery_failing", f"Events cannot be delivered now and are kept: {words}.", reason=words)
+
+
+def delivery_recovered(failures: int) -> None:
+    """Tell that events are delivered again."""
+    sentence = f"Events are delivered again after {failures} failed requests."
+    _tell(logging.INFO, "delivery_recovered", sentence, failures=failures)
+
+
+def delivery_waits_for_store(reason: str) -> None:
+    """Tell that an answer could not be noted in the store; the events may be sent again."""
+    _count("store_failures")
+    _tell(logging.ERROR, "delivery_waits_for_store", f"Delivery waits: {reason}.", reason=reason)
+
+
+def record_not_judged(rule: str, path: str, offset: int, length: int) -> None:
+    """Tell that a rule took too long on a record: it counts as no match, noted by place and never by text."""
+    _count("records_not_judged")
+    _tell(
+        logging.WARNING,
+        "record_not_judged",
+        f"Rule '{rule}' did not finish within match_timeout on the {length} bytes at offset {offset} of {path}; "
+        "the record counts as not matched.",
+        rule=rule,
+        path=path,
+        offset=offset,
+        length=length,
+    )
+
+
+def agent_started(rules: int, sources: int, endpoint: str) -> None:
+    """Tell that the agent runs."""
+    sentence = f"Started: {rules} rules, {sources} sources, events go to {endpoint}."
+    _tell(logging.INFO, "agent_started", sentence, rules=rules, sources=sources, endpoint=endpoint)
+
+
+def agent_stopping(waiting: int) -> None:
+    """Tell that reading has ended and the outbox is being sent."""
+    _tell(logging.INFO, "agent_stopping", f"Stopping: {waiting} events wait to be sent.", waiting=waiting)
+
+
+def agent_stopped(delivered: int, waiting: int) -> None:
+    """Tell how it ended."""
+    left = f"; {waiting} wait in the store for the next start" if waiting else ""
+    sentence = f"Stopped: {delivered} events were delivered{left}."
+    _tell(logging.INFO, "agent_stopped", sentence, delivered=delivered, waiting=waiting)
+
+
+def loop_failed(name: str) -> None:
+    """Tell that one of the loops met an error nobody foresaw; the agent ends so that its supervisor restarts it."""
+    _count("loops_failed")
+    _log.error(
+        "%s", f"The {name} loop failed; the agent stops.", exc_info=True, extra={"code": "loop_failed", "fields": {}}
+    )
+
+
+def configuration_warning(problem: str) -> None:
+    """Tell something about the configuration or the rules that works but deserves a look."""
+    _tell(logging.WARNING, "configuration_warning", problem)
+
+
+def reloaded(rules: int) -> None:
+    """Tell that other rules and sources are in force."""
+    _count("reloads")
+    _tell(logging.INFO, "reloaded", f"Reloaded: {rules} rules are in force.", rules=rules)
+
+
+def reload_refused(problem: str) -> None:
+    """Tell one problem for which nothing was reloaded; what was in force stays."""
+    _count("reloads_refused")
+    _tell(logging.ERROR, "reload_refused", f"Nothing was reloaded, the last good rules stay in force: {problem}")
+
+
+def restart_needed(keys: str) -> None:
+    """Tell which changes of the configuration wait for a restart."""
+    _tell(logging.WARNING, "restart_needed", f"Changes of {keys} take effect when the agent is restarted.")

@@ -1,0 +1,313 @@
+"""The first loop: files → blocks → events → the outbox, in passes over all files that have something new.
+
+Each pass reads at most `PASS_BYTES` of a file, so that no file keeps the others waiting (hazard 6.2), and commits
+offsets together with the events they caused. Between passes it waits for a hint, or for the next scan.
+A full queue or a full disk pauses reading: the log files are the buffer, nothing is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.errors import StateError
+from shipper.tailing.tailer import Halt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipper.config.model import SourceTable, StoreTable
+    from shipper.events import Checkpoint, Event, FileIdentity, Loss
+    from shipper.matching.engine import Engine
+    from shipper.outbox.store import Store
+    from shipper.tailing.following import Followed, Following
+    from shipper.tailing.watcher import Watcher
+
+PASS_BYTES = 1024 * 1024
+COMMIT_EVENTS = 1000
+SAVE_INTERVAL = 1.0
+ACTIVE_POLL = 0.05
+ACTIVE_FOR = 2.0
+UNWATCHED_POLL = 1.0
+BUSY_PASSES = 20
+STORE_RETRY = 1.0
+
+
+class Intake:
+    """Reads, matches and records. `run` is called in a thread of its own; `stop` and `change` by any other."""
+
+    def __init__(
+        self,
+        following: Following,
+        engine: Engine,
+        store: Store,
+        limits: StoreTable,
+        *,
+        wake: threading.Event,
+        recorded: Callable[[], None],
+        watcher: Watcher | None,
+    ) -> None:
+        """Prepare; nothing is read before `run`.
+
+        Args:
+            following: the files.
+            engine: the rules.
+            store: where offsets and events go.
+            limits: when reading pauses.
+            wake: set by hints, `stop` and `change`.
+            recorded: called after events were committed.
+            watcher: where hints come from; None polls.
+        """
+        self._following = following
+        self._engine = engine
+        self._store = store
+        self._limits = limits
+        self._wake = wake
+        self._recorded = recorded
+        self._watcher = watcher
+        self._stopping = threading.Event()
+        self._pending: list[Callable[[], None]] = []
+        self._pending_lock = threading.Lock()
+        self._scan_at: dict[str, float] = {}
+        self._poll_at = 0.0
+        self._save_at = 0.0
+        self._paused: str | None = None
+        self._failing = False
+        self._busy: Counter[str] = Counter()
+        self._events: list[Event] = []
+        self._losses: list[Loss] = []
+
+    def run(self) -> None:
+        """Work until `stop`; what was read is committed before this returns."""
+        while not self._stopping.is_set():
+            if not self._pass(time.monotonic()):
+                self._wait(time.monotonic())
+        self._commit()
+
+    def stop(self) -> None:
+        """Ask `run` to end after the block at hand."""
+        self._stopping.set()
+        self._wake.set()
+
+    def change(self, engine: Engine, sources: tuple[SourceTable, ...]) -> None:
+        """Use other rules and sources from the next pass on, between two blocks (spec, section 4 "Reload")."""
+
+        def apply() -> None:
+            self._engine = engine
+            if sources != self._following.sources and self._commit():
+                self._following.reconfigure(sources)
+                self._scan_at.clear()
+
+        with self._pending_lock:
+            self._pending.append(apply)
+        self._wake.set()
+
+    def _pass(self, now: float) -> bool:
+        """Look at everything that is due once; tells whether there may be more at once."""
+        self._apply_changes()
+        self._take_hints()
+        self._scan_due(now)
+        more = False
+        if self._may_read():
+            for followed in [f for f in self._following.files.values() if f.active]:
+                more |= self._read(followed, now)
+                if len(self._events) >= COMMIT_EVENTS:
+                    self._commit()
+                if self._stopping.is_set():
+                    return False
+        if self._events or now >= self._save_at:
+            self._commit()
+        self._finish(now)
+        return more
+
+    def _apply_changes(self) -> None:
+        with self._pending_lock:
+            pending, self._pending = self._pending, []
+        for apply in pending:
+            apply()
+
+    def _take_hints(self) -> None:
+        if self._watcher is None:
+            return
+        hints = self._watcher.take()
+        if hints.written:
+            for followed in self._following.files.values():
+                if followed.tailer.path in hints.written:
+                    followed.active = True
+        for source in self._following.sources:
+            if hints.stirred & self._following.directories.get(source.name, set()):
+                self._scan_at[source.name] = 0.0
+
+    def _scan_due(self, now: float) -> None:
+        for source in self._following.sources:
+            if now < self._scan_at.get(source.name, 0.0):
+                continue
+            self._following.scan(source, now)
+            soon = self._following.undecided
+            self._scan_at[source.name] = now + (
+                min(UNWATCHED_POLL, source.scan_interval) if soon else source.scan_interval
+            )
+        if now >= self._poll_at:
+            self._poll_at = now + UNWATCHED_POLL
+            self._poll_unwatched()
+            self._listen()
+
+    def _poll_unwatched(self) -> None:
+        """Look at the files from whose directories no hints come."""
+        for followed in self._following.files.values():
+            if not followed.active and not self._is_heard(followed):
+                status = followed.tailer.file.status()
+                followed.active = followed.seen != (status.st_size, status.st_mtime_ns)
+        for source in self._following.sources:
+            heard = self._watcher is not None and source.watch == "auto"
+            directories = self._following.directories.get(source.name, set())
+            if not heard or not all(self._watcher and self._watcher.hears(d) for d in directories):
+                self._scan_at[source.name] = min(self._scan_at[source.name], self._poll_at)
+
+    def _is_heard(self, followed: Followed) -> bool:
+        return (
+            self._watcher is not None
+            and followed.source.watch == "auto"
+            and self._watcher.hears(os.path.dirname(followed.tailer.path))
+        )
+
+    def _listen(self) -> None:
+        if self._watcher is None:
+            return
+        directories: set[str] = set()
+        for source in self._following.sources:
+            if source.watch == "auto":
+                directories |= self._following.directories.get(source.name, set())
+        busy = {directory for directory, passes in self._busy.items() if passes >= BUSY_PASSES}
+        self._busy.clear()
+        self._watcher.watch(directories, busy)
+
+    def _read(self, followed: Followed, now: float) -> bool:
+        """Take what one file has, up to the budget; tells whether it had more than that."""
+        tailer = followed.tailer
+        before = tailer.offset
+        halt: Halt | None = None
+        try:
+            while halt is None and tailer.offset - before < PASS_BYTES and len(self._events) < COMMIT_EVENTS:
+                found = tailer.next_block(datetime.now(UTC), now)
+                if isinstance(found, Halt):
+                    halt = found
+                else:
+                    self._events += self._engine.match(found)
+            if halt is Halt.REWRITTEN:
+                self._following.rewritten(followed, now)
+                return True
+            status = tailer.file.status()
+        except OSError as error:
+            self._losses += tailer.take_losses()
+            self._commit()
+            self._following.fail(followed, error.strerror or str(error))
+            return False
+        self._losses += tailer.take_losses()
+        followed.seen = (status.st_size, status.st_mtime_ns)
+        if tailer.offset != before:
+            followed.changed_at = now
+            self._busy[os.path.dirname(tailer.path)] += 1
+        elif followed.gone_at is None:
+            if _moved_away(followed):
+                self._scan_at[followed.source.name] = 0.0
+            followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
+        return halt is None
+
+    def _finish(self, now: float) -> None:
+        """Close files that are read to their end and have no name any more; first what was read of them is durable."""
+        finished = list(self._following.finished(now))
+        if not finished:
+            return
+        for followed in finished:
+            losses = followed.tailer.take_losses()
+            for loss in losses:
+                telemetry.bytes_lost(followed.tailer.path, loss.reason, loss.amount)
+            self._losses += losses
+        # power loss must not undo offsets and events of files that cannot be read again
+        if self._commit() and self._sync():
+            for followed in finished:
+                self._following.let_go(followed)
+
+    def _commit(self) -> bool:
+        """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
+        dirty = [f for f in self._following.files.values() if f.saved != (f.tailer.offset, f.tailer.line)]
+        checkpoints = [followed.tailer.checkpoint() for followed in dirty]
+        scanned, forgotten = self._following.take_scanned(), self._following.take_forgotten()
+        self._save_at = time.monotonic() + SAVE_INTERVAL
+        if not (checkpoints or self._events or self._losses or scanned or forgotten):
+            return True
+        while not self._record(checkpoints, scanned, forgotten):
+            if self._stopping.wait(STORE_RETRY):
+                # nothing of it is in the store: the next start reads these lines again
+                return False
+        for followed in dirty:
+            followed.saved = (followed.tailer.offset, followed.tailer.line)
+        if self._events:
+            self._recorded()
+        self._events, self._losses = [], []
+        return True
+
+    def _record(
+        self, checkpoints: list[Checkpoint], scanned: dict[str, tuple[str, ...]], forgotten: list[FileIdentity]
+    ) -> bool:
+        return self._try(
+            lambda: self._store.record(
+                checkpoints, self._events, losses=self._losses, scanned=scanned, forgotten=forgotten
+            )
+        )
+
+    def _sync(self) -> bool:
+        return self._try(self._store.sync)
+
+    def _try(self, write: Callable[[], None]) -> bool:
+        """Write to the store; a failing disk is told when it begins and when it ends (hazard 5.4)."""
+        try:
+            write()
+        except StateError as error:
+            if not self._failing:
+                self._failing = True
+                telemetry.store_failing(str(error))
+            return False
+        if self._failing:
+            self._failing = False
+            telemetry.store_recovered()
+        return True
+
+    def _may_read(self) -> bool:
+        """Tell whether there is room for new events; changes are told once."""
+        reason = None
+        if self._store.waiting_bytes >= self._limits.max_queue_bytes:
+            reason = f"{self._store.waiting_count} events wait, as many bytes as max_queue_bytes allows"
+        elif self._limits.min_free_disk and self._free_disk() < self._limits.min_free_disk:
+            reason = "the disk of state_dir has less free space than min_free_disk"
+        if (reason is None) != (self._paused is None):
+            telemetry.reading_paused(reason) if reason else telemetry.reading_resumed()
+        self._paused = reason
+        return reason is None
+
+    def _free_disk(self) -> int:
+        status = os.statvfs(self._store.file.parent)
+        return status.f_bavail * status.f_frsize
+
+    def _wait(self, now: float) -> None:
+        until = min([self._poll_at, *self._scan_at.values()])
+        if self._paused is None and any(f.active for f in self._following.files.values()):
+            until = min(until, now + ACTIVE_POLL)
+        if self._wake.wait(max(0.0, until - now)):
+            self._wake.clear()
+
+
+def _moved_away(followed: Followed) -> bool:
+    """Tell whether a file's name now means another file or none: then its directory is scanned at once."""
+    try:
+        status = os.stat(followed.tailer.path)
+    except OSError:
+        return True
+    identity = followed.tailer.identity
+    return (status.st_dev, status.st_ino) != (identity.device, identity.inode)

@@ -310,3 +310,20 @@ def reload_refused(problem: str) -> None:
 def restart_needed(keys: str) -> None:
     """Tell which changes of the configuration wait for a restart."""
     _tell(logging.WARNING, "restart_needed", f"Changes of {keys} take effect when the agent is restarted.")
+
+
+def emulator_store_failed(reason: str) -> None:
+    """Tell that the emulator could not keep events and answered 500; the client keeps them."""
+    _count("emulator_store_failures")
+    _tell(
+        logging.ERROR,
+        "emulator_store_failed",
+        f"The emulator cannot write its store ({reason}); it answers 500 until it can.",
+        reason=reason,
+    )
+
+
+def emulator_failed(error: BaseException) -> None:
+    """Tell of a mistake of our own in the emulator: a connection ended without its answer."""
+    _count("emulator_failures")
+    _log.error("The emulator failed on a request.", exc_info=error, extra={"code": "emulator_failed", "fields": {}})

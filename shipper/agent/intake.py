@@ -94,6 +94,10 @@ class Intake:
         self._stopping.set()
         self._wake.set()
 
+    def close(self) -> None:
+        """Close the files; `run` must have returned."""
+        self._following.close()
+
     def change(self, engine: Engine, sources: tuple[SourceTable, ...]) -> None:
         """Use other rules and sources from the next pass on, between two blocks (spec, section 4 "Reload")."""
 

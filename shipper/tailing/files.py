@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from shipper.events import FileIdentity
 
@@ -31,7 +31,7 @@ class LogFile:
         self.identity = FileIdentity(status.st_dev, status.st_ino)
 
     @classmethod
-    def open(cls, path: str) -> LogFile:
+    def open(cls, path: str) -> Self:
         """Open a path for reading.
 
         Raises:
@@ -50,6 +50,10 @@ class LogFile:
     def read_at(self, offset: int, length: int) -> bytes:
         """Read up to `length` bytes; fewer at the end of the file."""
         return os.pread(self._descriptor, length, offset)
+
+    def reaches(self, offset: int) -> bool:
+        """Tell whether the file is at least so long."""
+        return os.fstat(self._descriptor).st_size >= offset
 
     def status(self) -> os.stat_result:
         """Give size, times and link count of the open file, whatever its name is now."""

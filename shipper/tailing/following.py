@@ -52,7 +52,7 @@ class Followed:
         saved: offset and state of the checkpoint that is in the store; None when it is not there.
     """
 
-    tailer: Tailer
+    tailer: Tailer[LogFile]
     source: SourceTable
     changed_at: float
     gone_at: float | None = None
@@ -119,10 +119,10 @@ class Following:
         known = {identity for identity in found if identity in self.files}
         moved = {identity for identity in known if found[identity].path != self.files[identity].tailer.path}
         for identity in known:
-            self._see_again(source, found[identity], discovery.skipped)
+            self._see_again(source, found[identity], discovery.skipped, now)
         first = source.name not in self._complete
         for identity, file in found.items():
-            if identity not in known and (reason := self._see_new(source, file, now, moved, first=first)):
+            if identity not in self.files and (reason := self._see_new(source, file, now, moved, first=first)):
                 discovery.skipped[file.path] = reason
         self._suspects = {i: suspect for i, suspect in self._suspects.items() if os.path.lexists(suspect[2])}
         if first:
@@ -222,7 +222,7 @@ class Following:
                 followed.gone_at = now
                 followed.active = True
 
-    def _see_again(self, source: SourceTable, file: Found, skipped: dict[str, str]) -> None:
+    def _see_again(self, source: SourceTable, file: Found, skipped: dict[str, str], now: float) -> None:
         followed = self.files[file.identity]
         if followed.source.name != source.name:
             skipped[file.path] = f"already read by source '{followed.source.name}'"
@@ -231,6 +231,9 @@ class Following:
         followed.gone_at = None
         if followed.seen != (file.size, file.modified):
             followed.active = True
+            if followed.tailer.is_rewritten():
+                # before new files are judged: one of them may be the copy that holds the rest
+                self.rewritten(followed, now)
 
     def _see_new(
         self, source: SourceTable, file: Found, now: float, moved: set[FileIdentity], *, first: bool
@@ -256,7 +259,7 @@ class Following:
         followed = self.files[file.identity] = Followed(tailer, source, now)
         if checkpoint is None:
             if first and self._existed_before(source, file.path):
-                tailer.skip_to_end()
+                tailer.skip_to_end(opened.status().st_size)
             telemetry.file_found(file.path, tailer.offset)
         elif tailer.resume(checkpoint):
             followed.saved = (checkpoint.offset, checkpoint.line)
@@ -312,7 +315,7 @@ class Following:
         self.files[file.identity] = Followed(tailer, source, now, gone_at=now)
         telemetry.rest_found(path, checkpoint.path, tailer.offset)
 
-    def _tailer(self, file: LogFile, path: str, source: SourceTable) -> Tailer:
+    def _tailer(self, file: LogFile, path: str, source: SourceTable) -> Tailer[LogFile]:
         return Tailer(
             file,
             path,

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from shipper.events import Block, Checkpoint, LineState, Loss
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
@@ -24,9 +24,22 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shipper.events import FileIdentity, Origin
-    from shipper.tailing.files import LogFile
 
 READ_BYTES = 256 * 1024
+
+
+class Content(Protocol):
+    """What a tailer reads: a file's bytes by position, whether they lie in it plainly or compressed."""
+
+    @property
+    def identity(self) -> FileIdentity:
+        """What finds the file."""
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read up to `length` bytes; fewer at the end."""
+
+    def reaches(self, offset: int) -> bool:
+        """Tell whether there are at least `offset` bytes."""
 
 
 class Halt(enum.Enum):
@@ -37,12 +50,13 @@ class Halt(enum.Enum):
     REWRITTEN = "the content before the offset is not what was read there"
 
 
-class Tailer:
+FileT = TypeVar("FileT", bound=Content)
+
+
+class Tailer(Generic[FileT]):
     """One file being read; `origin`, limits and name come from its source."""
 
-    def __init__(
-        self, file: LogFile, path: str, origin: Origin, *, max_line_bytes: int, partial_timeout: float
-    ) -> None:
+    def __init__(self, file: FileT, path: str, origin: Origin, *, max_line_bytes: int, partial_timeout: float) -> None:
         """Follow an open file from offset 0; `resume` and `skip_to_end` start elsewhere. Time-out in seconds."""
         self.file = file
         self.path = path
@@ -69,9 +83,8 @@ class Tailer:
         self._move_to(checkpoint.offset, checkpoint.line)
         return True
 
-    def skip_to_end(self) -> None:
-        """Start behind the last finished line, so that one being written now is read whole."""
-        size = self.file.status().st_size
+    def skip_to_end(self, size: int) -> None:
+        """Start behind the last finished line of a file of that size, so that one being written is read whole."""
         start = max(0, size - self._limit)
         newline = self.file.read_at(start, size - start).rfind(b"\n")
         if newline >= 0:
@@ -79,6 +92,11 @@ class Tailer:
         elif start:
             # in the middle of a line over the limit: its rest is nobody's record
             self._move_to(size, LineState.SKIPPING)
+
+    def is_rewritten(self) -> bool:
+        """Tell whether the bytes before the offset are not those that were read there."""
+        kept = len(self._guard)
+        return self.file.read_at(self.offset - kept, kept) != self._guard
 
     def restart(self) -> None:
         """Read the same file from its beginning again: its content was replaced."""
@@ -200,11 +218,11 @@ class Tailer:
         return line
 
 
-def recognises(file: LogFile, checkpoint: Checkpoint) -> bool:
+def recognises(file: Content, checkpoint: Checkpoint) -> bool:
     """Tell whether a file's content is the one a checkpoint was taken from, and reaches as far."""
     guard_at = checkpoint.offset - checkpoint.guard.length
     return (
-        file.status().st_size >= checkpoint.offset
+        file.reaches(checkpoint.offset)
         and confirms(checkpoint.head, file.read_at(0, checkpoint.head.length))
         and confirms(checkpoint.guard, file.read_at(guard_at, checkpoint.guard.length))
     )

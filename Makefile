@@ -1,0 +1,55 @@
+# The few commands a newcomer needs. Everything is installed into .venv by the project's own files.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test test-system lint types contracts format bench clean
+
+help:
+	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
+	@echo "make test         set up, then run all tests (Python only)"
+	@echo "make test-system  the tests that need other programs; each that is missing is skipped with its reason"
+	@echo "make lint types contracts   what CI checks besides the tests"
+	@echo "make format       format the code"
+	@echo "make bench        measure throughput, as ratios within one run"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+
+$(VENV)/.installed: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/shipper demo
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 -m "not system and not bench"
+
+test-system: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m system -rs
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed-dev
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

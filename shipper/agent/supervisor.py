@@ -1,0 +1,184 @@
+"""The agent: owns the lock, the store, the two loops and their threads; starts them, reloads, stops them in order.
+
+`Agent` can live in any process (the demo and the tests embed it); `cli.run` gives it a process and signals.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.agent.intake import Intake
+from shipper.agent.uploader import Uploader
+from shipper.cloudmonitor import batching
+from shipper.cloudmonitor.client import Client
+from shipper.cloudmonitor.credentials import find_credentials
+from shipper.cloudmonitor.endpoints import endpoint
+from shipper.config.load import load_config
+from shipper.errors import ConfigurationError, Problem
+from shipper.events import FileIdentity
+from shipper.matching.engine import Engine, Host
+from shipper.matching.rulebook import load_configured_rules
+from shipper.outbox.lock import StateLock
+from shipper.outbox.store import Store
+from shipper.tailing.following import Following
+from shipper.tailing.watcher import Watcher
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shipper.config.model import Config
+    from shipper.matching.rulebook import Rulebook
+    from shipper.outbox.store import Waiting
+
+STDERR = 2
+
+
+class Agent:
+    """One running agent. `start` once, then `reload` as often as wanted, then `stop` once."""
+
+    def __init__(self, config: Config, *, delivered: Callable[[Sequence[Waiting]], None] | None = None) -> None:
+        """Check everything that can be checked before anything is started.
+
+        Args:
+            config: the configuration.
+            delivered: called after events were acknowledged.
+
+        Raises:
+            ConfigurationError: the rules are wrong, or the region is unknown.
+            CredentialsError: no credentials apply at all.
+            StateError: the state directory is in use or cannot be written.
+        """
+        self.failed = threading.Event()
+        self._config = config
+        rulebook, warnings = load_configured_rules(config)
+        for warning in warnings:
+            telemetry.configuration_warning(str(warning))
+        self._client = connect(config)
+        self._lock = StateLock(config.state_path)
+        self._store = Store(config.state_path, batching.encode)
+        self._wake = threading.Event()
+        self._watcher = Watcher(self._wake)
+        self._rules = len(rulebook.rules)
+        self._uploader = Uploader(
+            self._store,
+            self._client,
+            config.cloudmonitor,
+            max_dead_letters=config.store.max_dead_letters,
+            delivered=delivered,
+        )
+        self._intake = Intake(
+            Following(
+                config.source,
+                self._store.checkpoints(),
+                self._store.scanned_sources(),
+                own=frozenset({os.path.realpath(config.state_path)}),
+                own_files=_own_files(),
+                positions_lost=self._store.begun_anew,
+            ),
+            self._engine(config, rulebook),
+            self._store,
+            config.store,
+            wake=self._wake,
+            recorded=self._uploader.wake,
+            watcher=self._watcher,
+        )
+        self._threads = {
+            "intake": threading.Thread(target=self._guard, args=("intake", self._intake.run), name="intake"),
+            "uploader": threading.Thread(target=self._guard, args=("uploader", self._uploader.run), name="uploader"),
+        }
+
+    def start(self) -> None:
+        """Begin to read and to send."""
+        telemetry.agent_started(self._rules, len(self._config.source), self._client.endpoint)
+        for thread in self._threads.values():
+            thread.start()
+
+    def reload(self) -> None:
+        """Read configuration and rules again; all of it comes into force between two blocks, or none of it."""
+        if self._config.file is None:
+            return
+        try:
+            config, _ = load_config(self._config.file)
+            rulebook, _ = load_configured_rules(config)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                telemetry.reload_refused(str(problem))
+            return
+        waiting = [
+            key
+            for key in ("state_dir", "cloudmonitor", "store", "drain_timeout", "log_level", "log_format")
+            if getattr(config, key) != getattr(self._config, key)
+        ]
+        if waiting:
+            telemetry.restart_needed(", ".join(waiting))
+        self._intake.change(self._engine(config, rulebook), config.source)
+        telemetry.reloaded(len(rulebook.rules))
+
+    def stop(self) -> None:
+        """Stop reading, commit, send until the outbox is empty or `drain_timeout` is over, and close everything."""
+        self._intake.stop()
+        self._threads["intake"].join()
+        telemetry.agent_stopping(self._store.waiting_count)
+        self._uploader.drain(self._config.drain_timeout)
+        self._threads["uploader"].join()
+        telemetry.agent_stopped(telemetry.counts().get("events_delivered", 0), self._store.waiting_count)
+        self.close()
+
+    def close(self) -> None:
+        """Give back what construction took."""
+        self._intake.close()
+        self._watcher.close()
+        self._client.close()
+        self._store.close()
+        self._lock.close()
+
+    def _engine(self, config: Config, rulebook: Rulebook) -> Engine:
+        return Engine(rulebook, Host.here(config.cloudmonitor.ip), config.match_timeout, config.cloudmonitor.group_id)
+
+    def _guard(self, name: str, run: Callable[[], None]) -> None:
+        """Run a loop; an error that nobody foresaw ends the agent loudly instead of leaving half of it running."""
+        try:
+            run()
+        except Exception:  # noqa: BLE001  reported with its traceback, and the process ends with failure
+            telemetry.loop_failed(name)
+            self.failed.set()
+
+
+def connect(config: Config) -> Client:
+    """Make the client that a configuration asks for.
+
+    Raises:
+        ConfigurationError: the region is unknown.
+        CredentialsError: no credentials apply at all.
+    """
+    cloud = config.cloudmonitor
+    credentials = find_credentials(cloud.credentials, config.resolve, os.environ)
+    return Client(
+        _find_endpoint(config),
+        credentials.access_key_id,
+        credentials.access_key_secret,
+        security_token=credentials.security_token,
+        timeout=cloud.timeout,
+        ip=cloud.ip,
+        proxy=cloud.proxy,
+        ca_file=cloud.ca_file,
+    )
+
+
+def _find_endpoint(config: Config) -> str:
+    cloud = config.cloudmonitor
+    if cloud.endpoint is not None:
+        return cloud.endpoint
+    try:
+        return endpoint(cloud.region, cloud.network)
+    except ValueError as error:
+        raise ConfigurationError([Problem(str(config.file), f"[cloudmonitor] {error}")]) from None
+
+
+def _own_files() -> frozenset[FileIdentity]:
+    """Give the file that the agent's own log goes to, so that it is never read (hazard 6.6)."""
+    status = os.fstat(STDERR)
+    return frozenset({FileIdentity(status.st_dev, status.st_ino)})

@@ -1,0 +1,181 @@
+"""Reads given files once, to their end, and waits until all that matched is acknowledged.
+
+It has its own store (`backfill.db`) and lock, so it leaves the agent's offsets alone and can run beside it. Progress is
+committed together with the events it caused: killed at any moment, the same command goes on where it was.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Protocol
+
+from shipper import telemetry
+from shipper.backfill.archives import open_archive
+from shipper.backfill.selection import NO_SOURCE, Selected
+from shipper.events import Block, Origin
+from shipper.tailing.files import UnreadableError
+from shipper.tailing.tailer import Halt, Tailer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from shipper.agent.uploader import Uploader
+    from shipper.backfill.archives import GzipLog, PlainLog
+    from shipper.events import Checkpoint, Event, FileIdentity, Loss
+    from shipper.matching.engine import Engine
+    from shipper.outbox.store import Store
+
+MAX_WAITING = 20_000
+COMMIT_EVENTS = 1000
+COMMIT_SECONDS = 1.0
+POLL = 0.05
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a backfill is; read by whoever shows it.
+
+    Attributes:
+        files: files read to their end in this run.
+        files_before: files that an earlier run had finished.
+        bytes: bytes on the disk taken, of `bytes_total`.
+        bytes_total: bytes on the disk of all files.
+        events: events found in this run.
+        faults: what kept a file from being read to its end, by path.
+        by_rule: events found, by rule.
+    """
+
+    files: int = 0
+    files_before: int = 0
+    bytes: int = 0
+    bytes_total: int = 0
+    events: int = 0
+    faults: dict[str, str] = field(default_factory=dict)
+    by_rule: dict[str, int] = field(default_factory=dict)
+
+
+class Sink(Protocol):
+    """Where the events of a backfill go, with the progress they stand for."""
+
+    def known(self) -> dict[FileIdentity, Checkpoint]:
+        """Give how far files were taken by earlier runs."""
+
+    def record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:
+        """Take events and progress, together."""
+
+
+class Delivery:
+    """The sink that sends: a store, emptied by an uploader in a thread of its own while files are read."""
+
+    def __init__(self, store: Store, uploader: Uploader, stop: threading.Event) -> None:
+        self._store = store
+        self._uploader = uploader
+        self._stop = stop
+        self._thread = threading.Thread(target=uploader.run, name="uploader")
+        self._thread.start()
+
+    def known(self) -> dict[FileIdentity, Checkpoint]:
+        """Give the checkpoints of the store."""
+        return {checkpoint.identity: checkpoint for checkpoint in self._store.checkpoints()}
+
+    def record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:
+        """Commit; waits while too many events wait, so that the store stays small."""
+        self._store.record(checkpoints, events, losses=losses)
+        if events:
+            self._uploader.wake()
+        while self._store.waiting_count > MAX_WAITING and not self._stop.wait(POLL):
+            pass
+
+    def finish(self, tick: Callable[[], None], drain_timeout: float) -> None:
+        """Wait until everything is settled; once stopped, at most `drain_timeout` seconds more."""
+        while self._store.waiting_count and self._thread.is_alive() and not self._stop.wait(POLL):
+            tick()
+        self._uploader.drain(drain_timeout)
+        self._thread.join()
+
+
+class Job:
+    """One backfill over selected files."""
+
+    def __init__(self, engine: Engine, sink: Sink, stop: threading.Event, tick: Callable[[], None]) -> None:
+        """Prepare.
+
+        Args:
+            engine: the rules.
+            sink: takes the events.
+            stop: set from outside to end early, cleanly.
+            tick: called often, to show `progress`.
+        """
+        self.progress = Progress()
+        self._engine = engine
+        self._sink = sink
+        self._stop = stop
+        self._tick = tick
+        self._commit_at = 0.0
+
+    def run(self, files: Sequence[Selected]) -> bool:
+        """Read the files; True when all were read to their end, or to a fault that `progress.faults` tells."""
+        self.progress.bytes_total = sum(selected.size for selected in files)
+        known = self._sink.known()
+        before = 0
+        for selected in files:
+            try:
+                file = open_archive(selected.path)
+            except (UnreadableError, OSError, ValueError) as error:
+                self.progress.faults[selected.path] = str(error)
+            else:
+                try:
+                    self._read(selected, file, known.get(file.identity), before)
+                finally:
+                    file.close()
+            if self._stop.is_set():
+                return False
+            before += selected.size
+            self.progress.bytes = before
+            self._tick()
+        return True
+
+    def _read(self, selected: Selected, file: PlainLog | GzipLog, known: Checkpoint | None, before: int) -> None:
+        source = selected.source or NO_SOURCE
+        origin = source.origin if selected.source else Origin()
+        tailer = Tailer(
+            file, selected.path, origin, max_line_bytes=source.max_line_bytes, partial_timeout=source.partial_timeout
+        )
+        resumed = known is not None and tailer.resume(known)
+        events: list[Event] = []
+        found_any = False
+        modified = datetime.fromtimestamp(selected.modified, UTC)
+        while not self._stop.is_set():
+            # the file's own time stands for lines that carry none: they were written before it
+            found = tailer.next_block(modified, 0.0, flush=True)
+            if isinstance(found, Halt):
+                break
+            found_any = True
+            events += self._match(found)
+            self.progress.bytes = before + min(file.position, selected.size)
+            if len(events) >= COMMIT_EVENTS or time.monotonic() >= self._commit_at:
+                self._record(tailer, events)
+                events = []
+            self._tick()
+        self._record(tailer, events)
+        if file.fault is not None:
+            self.progress.faults[selected.path] = f"damaged after {tailer.offset} bytes of content: {file.fault}"
+        if not self._stop.is_set():
+            self.progress.files += 1
+            self.progress.files_before += resumed and not found_any
+
+    def _match(self, block: Block) -> list[Event]:
+        events = self._engine.match(block)
+        self.progress.events += len(events)
+        for event in events:
+            self.progress.by_rule[event.rule] = self.progress.by_rule.get(event.rule, 0) + 1
+        for unjudged in self._engine.take_unjudged():
+            telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
+        return events
+
+    def _record(self, tailer: Tailer[PlainLog | GzipLog], events: Sequence[Event]) -> None:
+        self._sink.record([tailer.checkpoint()], events, tailer.take_losses())
+        self._commit_at = time.monotonic() + COMMIT_SECONDS

@@ -1,0 +1,84 @@
+"""`shipper run`: the agent in the foreground. Parsed with the standard library: no terminal library is loaded."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.config.load import default_file, load_config
+from shipper.errors import ShipperError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+DESCRIPTION = "Follow the configured logs, turn lines into events, and send them, until SIGTERM or SIGINT."
+EPILOG = """signals:
+  SIGTERM, SIGINT   stop reading, commit, send what waits until drain_timeout, exit 0; a second one stops at once (130)
+  SIGHUP            read the configuration and the rules again
+
+examples:
+  shipper run
+  shipper run -c ./shipper.toml
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the agent until a signal ends it; gives the exit code."""
+    parser = argparse.ArgumentParser(
+        "shipper run", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration (default: $SHIPPER_CONFIG, then /etc/shipper/shipper.toml)",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        return _run(options.config or default_file())
+    except ShipperError as error:
+        for line in str(error).split("\n"):
+            sys.stderr.write(f"error: {telemetry.printable(line)}\n")
+        return error.exit_code
+
+
+def _run(file: Path) -> int:
+    config, warnings = load_config(file)
+    telemetry.configure(config.log_level, config.log_format)
+    for warning in warnings:
+        telemetry.configuration_warning(str(warning))
+    from shipper.agent.supervisor import Agent
+
+    wake, stopping, hung_up = threading.Event(), threading.Event(), threading.Event()
+
+    def heard(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            hung_up.set()
+        elif stopping.is_set():
+            # the person has said it twice: nothing is lost by stopping here, the store holds it
+            os._exit(130)
+        else:
+            stopping.set()
+        wake.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, heard)
+    agent = Agent(config)
+    agent.start()
+    while not (stopping.is_set() or agent.failed.is_set()):
+        # the time-out only bounds how late a failed loop is noticed
+        wake.wait(1.0)
+        wake.clear()
+        if hung_up.is_set():
+            hung_up.clear()
+            agent.reload()
+    agent.stop()
+    return 1 if agent.failed.is_set() else 0

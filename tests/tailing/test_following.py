@@ -1,0 +1,465 @@
+"""Files through rotations, restarts and first scans: every line once, as long as it is somewhere."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shipper.config.model import SourceTable
+from shipper.events import Checkpoint
+from shipper.tailing.following import COPY_PATIENCE, UNLINKED_SILENCE, Following
+from shipper.tailing.tailer import Halt
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+class Host:
+    """A directory of logs, and an agent's reading side that can be killed and started again."""
+
+    def __init__(self, root: Path, *globs: str, start_at: str = "beginning", **keys: object) -> None:
+        self.root = root
+        paths = tuple(f"{root}/{glob}" for glob in globs or ("*.log",))
+        self.source = SourceTable(name="app", paths=paths, start_at=start_at, **keys)  # type: ignore[arg-type]
+        self.clock = 1000.0
+        self.stored: dict[object, Checkpoint] = {}
+        self.scanned: dict[str, tuple[str, ...]] = {}
+        self.lines: list[str] = []
+        self.lost: dict[str, int] = {}
+        self.start()
+
+    def start(self) -> None:
+        self.following = Following([self.source], self.stored.values(), self.scanned)
+
+    def restart(self, while_down: Callable[[], object] = lambda: None) -> None:
+        """Kill the reader (its open files are gone), let something happen, and start it from what was stored."""
+        self.following.close()
+        while_down()
+        self.start()
+
+    def scan(self) -> None:
+        self.following.scan(self.source, self.clock)
+        self.read()
+
+    def read(self) -> None:
+        """Read everything there is, and store it, as one pass of the agent does."""
+        again = True
+        while again:
+            again = False
+            for followed in list(self.following.files.values()):
+                while not isinstance(block := followed.tailer.next_block(NOW, self.clock), Halt):
+                    self.lines += block.data.decode().splitlines()
+                    followed.changed_at = self.clock
+                if block is Halt.REWRITTEN:
+                    self.following.rewritten(followed, self.clock)
+                    again = True
+                followed.seen = (followed.tailer.file.status().st_size, 0)
+        self.save()
+
+    def save(self) -> None:
+        self.scanned.update(self.following.take_scanned())
+        for identity in self.following.take_forgotten():
+            self.stored.pop(identity, None)
+        for followed in self.following.files.values():
+            self.stored[followed.tailer.identity] = followed.tailer.checkpoint()
+            for loss in followed.tailer.take_losses():
+                self.lost[loss.reason] = self.lost.get(loss.reason, 0) + loss.amount
+
+    def finish(self) -> list[str]:
+        finished = list(self.following.finished(self.clock))
+        self.save()
+        for followed in finished:
+            self.following.let_go(followed)
+        self.save()
+        return [followed.tailer.path for followed in finished]
+
+    def write(self, name: str, *lines: str) -> None:
+        with (self.root / name).open("a") as file:
+            file.writelines(line + "\n" for line in lines)
+
+    def copytruncate(self, name: str, copy: str) -> None:
+        shutil.copyfile(self.root / name, self.root / copy)
+        os.truncate(self.root / name, 0)
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return Host(tmp_path)
+
+
+@pytest.mark.parametrize("gap", range(5))
+def test_rename_and_create_with_a_scan_in_any_gap(host: Host, gap: int) -> None:
+    """The old file is read on while its name is gone, the new one from its beginning (hazard 1.1)."""
+    host.write("a.log", "1", "2", "3")
+    host.scan()
+    writer = (host.root / "a.log").open("a")
+
+    def late() -> None:
+        writer.write("4\n5\n")
+        writer.flush()
+
+    steps: list[Callable[[], object]] = [
+        lambda: (host.root / "a.log").rename(host.root / "a.log.1"),
+        late,
+        lambda: (host.root / "a.log").touch(),
+        lambda: host.write("a.log", "6", "7"),
+    ]
+    for number, step in enumerate(steps):
+        if number == gap:
+            host.scan()
+        step()
+    host.scan()
+    host.scan()
+    writer.close()
+
+    assert sorted(host.lines) == list("1234567")
+    host.following.close()
+
+
+def test_several_rotations_between_two_looks(tmp_path: Path) -> None:
+    """Files that were rotated twice before anybody looked are found under names that a glob matches (hazard 1.2)."""
+    host = Host(tmp_path, "a.log*")
+    host.scan()
+    for number in range(5):
+        host.write("a.log", *(f"{number}-{line}" for line in range(100)))
+        for old in range(4, 0, -1):
+            if (tmp_path / f"a.log.{old}").exists():
+                (tmp_path / f"a.log.{old}").rename(tmp_path / f"a.log.{old + 1}")
+        (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+        if number == 2:
+            host.scan()
+    host.scan()
+
+    assert sorted(host.lines) == sorted(f"{n}-{line}" for n in range(5) for line in range(100))
+    host.following.close()
+
+
+@pytest.mark.parametrize("glob", ["*.log", "a.log*"], ids=["copy outside the glob", "copy inside the glob"])
+@pytest.mark.parametrize("after", [1, 200], ids=["shorter", "regrown"])
+def test_copytruncate_loses_and_repeats_nothing_that_is_in_the_copy(tmp_path: Path, glob: str, after: int) -> None:
+    """Unread lines are read from the copy, the new content from its beginning, also when it has regrown (hazard 1.3)."""
+    host = Host(tmp_path, glob)
+    host.write("a.log", *(f"old {n}" for n in range(50)))
+    host.scan()
+    host.write("a.log", "unread 1", "unread 2")
+    host.copytruncate("a.log", "a.log.1")
+    host.write("a.log", *(f"new {n}" for n in range(after)))
+    for _ in range(3):
+        host.scan()
+        host.clock += COPY_PATIENCE
+
+    expected = [f"old {n}" for n in range(50)] + ["unread 1", "unread 2"] + [f"new {n}" for n in range(after)]
+    assert sorted(host.lines) == sorted(expected)
+    assert host.lost == {}
+    host.following.close()
+
+
+def test_a_copy_that_is_seen_before_the_truncation_is_not_read_twice(tmp_path: Path) -> None:
+    """A scan between copy and truncation takes the copy for what it may be (hazard 1.3 c)."""
+    host = Host(tmp_path, "a.log*")
+    host.write("a.log", *(f"old {n}" for n in range(50)))
+    host.scan()
+    shutil.copyfile(tmp_path / "a.log", tmp_path / "a.log.1")
+    host.scan()
+    os.truncate(tmp_path / "a.log", 0)
+    host.read()
+    host.write("a.log", "new")
+    host.clock += COPY_PATIENCE
+    host.scan()
+    host.clock += COPY_PATIENCE
+    host.scan()
+
+    assert host.lines == [f"old {n}" for n in range(50)] + ["new"]
+    host.following.close()
+
+
+def test_a_file_with_the_same_content_is_a_file_of_its_own_after_a_while(host: Host) -> None:
+    """Two services may say the same words: both are heard (hazard 1.8)."""
+    host.write("a.log", "FATAL: cannot start")
+    host.scan()
+    host.write("b.log", "FATAL: cannot start")
+    host.scan()
+    host.clock += COPY_PATIENCE
+    host.scan()
+
+    assert host.lines == ["FATAL: cannot start"] * 2
+    host.following.close()
+
+
+def test_truncation_without_a_copy_counts_what_was_known_to_be_unread(host: Host) -> None:
+    """Bytes seen but not read before `> file` are lost, and counted."""
+    host.write("a.log", "read")
+    host.scan()
+    (followed,) = host.following.files.values()
+    followed.seen = (15, 0)
+    os.truncate(host.root / "a.log", 0)
+    host.read()
+    host.write("a.log", "new")
+    host.read()
+
+    assert host.lines == ["read", "new"]
+    assert host.lost == {"truncated": 10}
+    host.following.close()
+
+
+@pytest.mark.parametrize("rotations", [1, 3])
+def test_rotation_while_down_is_read_on_under_the_new_name(host: Host, rotations: int) -> None:
+    """What was left unread is found by identity in the same directory (hazard 1.6)."""
+    host.write("a.log", "1", "2")
+    host.scan()
+    host.write("a.log", "3")
+
+    def rotate() -> None:
+        for number in range(rotations):
+            (host.root / "a.log").rename(host.root / f"a.log.{rotations - number}")
+            host.write("a.log", f"new {number}")
+
+    host.restart(rotate)
+    host.scan()
+
+    expected = ["1", "2", "3"] + [f"new {rotations - 1}"]
+    assert sorted(host.lines) == sorted(expected)
+    host.following.close()
+
+
+def test_rotation_while_down_into_another_directory(tmp_path: Path) -> None:
+    """`rotated` names further places (logrotate's olddir)."""
+    (tmp_path / "old").mkdir()
+    host = Host(tmp_path, rotated=("old/*",))
+    host.write("a.log", "1")
+    host.scan()
+    host.write("a.log", "2")
+    host.restart(lambda: (tmp_path / "a.log").rename(tmp_path / "old/a.log-20261123"))
+    host.scan()
+
+    assert host.lines == ["1", "2"]
+    host.following.close()
+
+
+def test_copytruncate_while_down(host: Host) -> None:
+    """The same inode with other content: the rest is in the copy, found by content (hazards 1.3, 1.6)."""
+    host.write("a.log", *(f"line {n}" for n in range(30)))
+    host.scan()
+    host.write("a.log", "unread")
+
+    def rotate() -> None:
+        host.copytruncate("a.log", "a.log.1")
+        host.write("a.log", *(f"new {n}" for n in range(60)))
+
+    host.restart(rotate)
+    host.scan()
+
+    assert sorted(host.lines) == sorted([f"line {n}" for n in range(30)] + ["unread"] + [f"new {n}" for n in range(60)])
+    host.following.close()
+
+
+def test_a_deleted_and_recreated_file_is_read_from_its_beginning_after_a_restart(host: Host) -> None:
+    """Whether the inode number is reused (as ext4 does at once) or not (hazard 1.7)."""
+    host.write("a.log", *(f"old {n}" for n in range(100)))
+    host.scan()
+
+    def recreate() -> None:
+        (host.root / "a.log").unlink()
+        host.write("a.log", *(f"new {n}" for n in range(200)))
+
+    host.restart(recreate)
+    host.scan()
+
+    assert host.lines[100:] == [f"new {n}" for n in range(200)]
+    host.following.close()
+
+
+def test_a_restart_repeats_nothing(host: Host) -> None:
+    """A checkpoint is honoured to the byte."""
+    host.write("a.log", "1")
+    host.scan()
+    host.restart(lambda: host.write("a.log", "2"))
+    host.scan()
+    host.restart()
+    host.scan()
+
+    assert host.lines == ["1", "2"]
+    host.following.close()
+
+
+@pytest.mark.parametrize("start_at", ["end", "beginning"])
+def test_start_at_is_for_the_files_of_the_very_first_scan(tmp_path: Path, start_at: str) -> None:
+    """Later files, found live or after downtime, are read from 0; known ones go on (hazard 2.7)."""
+    host = Host(tmp_path, start_at=start_at)
+    host.write("first.log", "before")
+    host.scan()
+    host.write("later.log", "later")
+    host.scan()
+    host.restart(lambda: host.write("down.log", "while down"))
+    host.scan()
+    host.write("first.log", "after")
+    host.scan()
+
+    before = ["before"] if start_at == "beginning" else []
+    assert host.lines == [*before, "later", "while down", "after"]
+    host.following.close()
+
+
+def test_start_at_applies_to_what_a_new_glob_brings_in(tmp_path: Path) -> None:
+    """Adding a glob to a known source does not send its whole history."""
+    host = Host(tmp_path, "*.log", start_at="end")
+    host.scan()
+    host.following.close()
+    host.write("x.txt", "history")
+    host.source = SourceTable(name="app", paths=(f"{tmp_path}/*.log", f"{tmp_path}/*.txt"), start_at="end")
+    host.start()
+    host.scan()
+    host.write("x.txt", "news")
+    host.scan()
+
+    assert host.lines == ["news"]
+    host.following.close()
+
+
+def test_an_empty_file_of_the_first_scan_keeps_its_place_over_a_restart(tmp_path: Path) -> None:
+    """What is written while the agent is down is read."""
+    host = Host(tmp_path, start_at="end")
+    host.write("a.log")
+    host.scan()
+    host.restart(lambda: host.write("a.log", "while down"))
+    host.scan()
+
+    assert host.lines == ["while down"]
+    host.following.close()
+
+
+def test_compressed_files_in_the_glob_are_left_alone(tmp_path: Path) -> None:
+    """Told by their first bytes, not by their name, and said why (hazard 1.12)."""
+    host = Host(tmp_path, "a.log*")
+    (tmp_path / "a.log.2").write_bytes(gzip.compress(b"old line\n"))
+    host.write("a.log", "1")
+    host.scan()
+
+    assert host.lines == ["1"]
+    assert "compressed (gzip)" in host.following.skipped["app"][str(tmp_path / "a.log.2")]
+    host.following.close()
+
+
+def test_a_deleted_file_is_read_to_its_end_and_then_released(host: Host) -> None:
+    """The disk space comes back soon after the last line was read (hazard 1.9)."""
+    host.write("a.log", "1")
+    host.scan()
+    writer = (host.root / "a.log").open("a")
+    (host.root / "a.log").unlink()
+    host.scan()
+    writer.write("last words\n")
+    writer.close()
+    host.read()
+
+    assert host.finish() == []
+    host.clock += UNLINKED_SILENCE
+    assert host.finish() == [str(host.root / "a.log")]
+    assert host.lines == ["1", "last words"]
+    assert host.stored == {}
+    assert host.following.files == {}
+
+
+def test_a_deleted_file_is_not_held_longer_than_allowed(tmp_path: Path) -> None:
+    """When reading is blocked the file is let go at `deleted_hold`, and its unread bytes are counted (hazard 1.9)."""
+    host = Host(tmp_path, deleted_hold=60.0)
+    host.write("a.log", "1")
+    host.scan()
+    host.write("a.log", "unread!")
+    (tmp_path / "a.log").unlink()
+    host.following.scan(host.source, host.clock)
+    host.clock += 61
+
+    assert host.finish() == [str(tmp_path / "a.log")]
+    assert host.lost == {"deleted": 8}
+
+
+def test_a_file_renamed_out_of_the_glob_is_read_on_until_it_is_silent(host: Host) -> None:
+    """A daemon that has not reopened its log yet still writes to the renamed file (hazard 1.1)."""
+    host.write("a.log", "1")
+    host.scan()
+    (host.root / "a.log").rename(host.root / "a.log.1")
+    host.scan()
+    host.clock += host.source.deleted_hold - 1
+    host.write("a.log.1", "2")
+    host.read()
+    host.clock += host.source.deleted_hold - 1
+    assert host.finish() == []
+    host.clock += 1
+
+    assert host.finish() == [str(host.root / "a.log")]
+    assert host.lines == ["1", "2"]
+
+
+def test_two_hard_links_are_one_file(host: Host) -> None:
+    """One copy of each line, under either name (hazard 1.11)."""
+    host.write("a.log", "1")
+    os.link(host.root / "a.log", host.root / "b.log")
+    host.scan()
+    (host.root / "a.log").unlink()
+    host.write("b.log", "2")
+    host.scan()
+
+    assert host.lines == ["1", "2"]
+    host.following.close()
+
+
+def test_a_switched_link_is_a_rotation(host: Host) -> None:
+    """The old target is read to its end, the new one from its beginning (hazard 1.10)."""
+    host.write("v1.txt", "1")
+    (host.root / "current.log").symlink_to("v1.txt")
+    host.scan()
+    host.write("v1.txt", "2")
+    host.write("v2.txt", "3")
+    (host.root / "new").symlink_to("v2.txt")
+    (host.root / "new").rename(host.root / "current.log")
+    host.scan()
+
+    assert sorted(host.lines) == ["1", "2", "3"]
+    host.following.close()
+
+
+def test_a_file_of_two_sources_is_read_once_and_the_second_is_told(tmp_path: Path) -> None:
+    """The first source of the configuration owns it."""
+    first = SourceTable(name="first", paths=(f"{tmp_path}/*.log",))
+    second = SourceTable(name="second", paths=(f"{tmp_path}/a.*",))
+    (tmp_path / "a.log").write_text("x\n")
+    following = Following([first, second], [], {})
+    following.scan(first, 0.0)
+    following.scan(second, 0.0)
+
+    assert len(following.files) == 1
+    assert following.skipped["second"] == {str(tmp_path / "a.log"): "already read by source 'first'"}
+    following.close()
+
+
+def test_other_sources_after_a_reload_keep_the_positions(tmp_path: Path) -> None:
+    """A source that is renamed, or given other settings, goes on where the files were left (hazard 5.8)."""
+    host = Host(tmp_path)
+    host.write("a.log", "1")
+    host.scan()
+    host.source = SourceTable(name="renamed", paths=(f"{tmp_path}/*.log",), start_at="beginning")
+    host.following.reconfigure([host.source])
+    host.write("a.log", "2")
+    host.scan()
+
+    assert host.lines == ["1", "2"]
+    host.following.close()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_file_is_read_when_it_may_be(host: Host) -> None:
+    """Permission denied is a reason that is told, and looked at again by each scan (hazard 2.4)."""
+    host.write("a.log", "1")
+    (host.root / "a.log").chmod(0)
+    host.scan()
+    assert "Permission denied" in host.following.skipped["app"][str(host.root / "a.log")]
+    (host.root / "a.log").chmod(0o600)
+    host.scan()
+
+    assert host.lines == ["1"]
+    host.following.close()

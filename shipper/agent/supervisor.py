@@ -15,9 +15,8 @@ from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.client import Client
 from shipper.cloudmonitor.credentials import find_credentials
-from shipper.cloudmonitor.endpoints import endpoint
 from shipper.config.load import load_config
-from shipper.errors import ConfigurationError, Problem
+from shipper.errors import ConfigurationError
 from shipper.events import FileIdentity
 from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_configured_rules
@@ -151,31 +150,11 @@ def connect(config: Config) -> Client:
     """Make the client that a configuration asks for.
 
     Raises:
-        ConfigurationError: the region is unknown.
+        ConfigurationError: the region is unknown, or a setting of the connection is wrong.
         CredentialsError: no credentials apply at all.
     """
-    cloud = config.cloudmonitor
-    credentials = find_credentials(cloud.credentials, config.resolve, os.environ)
-    return Client(
-        _find_endpoint(config),
-        credentials.access_key_id,
-        credentials.access_key_secret,
-        security_token=credentials.security_token,
-        timeout=cloud.timeout,
-        ip=cloud.ip,
-        proxy=cloud.proxy,
-        ca_file=cloud.ca_file,
-    )
-
-
-def _find_endpoint(config: Config) -> str:
-    cloud = config.cloudmonitor
-    if cloud.endpoint is not None:
-        return cloud.endpoint
-    try:
-        return endpoint(cloud.region, cloud.network)
-    except ValueError as error:
-        raise ConfigurationError([Problem(str(config.file), f"[cloudmonitor] {error}")]) from None
+    credentials = find_credentials(config.cloudmonitor.credentials, config.resolve, os.environ)
+    return Client.configured(config, lambda: credentials)
 
 
 def _own_files() -> frozenset[FileIdentity]:

@@ -14,7 +14,7 @@ import click
 
 from shipper.cli.terminal import say, say_problems
 from shipper.config.kinds import parse_endpoint, parse_group_id
-from shipper.config.load import _plain_http_is_fine, default_file, load_config
+from shipper.config.load import plain_http_is_fine, default_file, load_config
 from shipper.config.model import CloudMonitorTable, Config, CredentialsTable
 from shipper.config.reader import suggestion
 from shipper.errors import ShipperError
@@ -172,9 +172,11 @@ def _group_id(value: object) -> int | None:
 
 
 def _read_config(named: Path | None) -> Config:
-    """Read the configuration that applies; only the default file may be absent."""
+    """Read the configuration that applies; only the default file, which nobody named, may be out of reach."""
     file = named or default_file()
-    if named is None and "SHIPPER_CONFIG" not in os.environ and not file.exists():
+    if named is None and "SHIPPER_CONFIG" not in os.environ and not os.access(file, os.R_OK):
+        if os.path.exists(file):
+            say(f"{file} cannot be read: permission denied; defaults and the environment apply", "yellow")
         return Config()
     config, problems = load_config(file)
     say_problems(problems)
@@ -194,7 +196,7 @@ def _with_endpoint(config: Config, region: str | None, network: str | None, endp
             chosen = listed_endpoint(region or table.region, network or table.network)
     except ValueError as error:
         raise click.UsageError(f"--endpoint {error}" if endpoint else str(error)) from None
-    if chosen.startswith("http://") and not _plain_http_is_fine(chosen):
+    if chosen.startswith("http://") and not plain_http_is_fine(chosen):
         raise click.UsageError(
             f"--endpoint: plain http to {endpoint} would show the events to the network; use https:// "
             "(plain http is for loopback and VPC hosts)"

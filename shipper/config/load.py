@@ -109,7 +109,7 @@ def _check_cloudmonitor(config: Config, document: Document) -> list[Problem]:
         report("access_key_id", "access_key_id needs access_key_secret or access_key_secret_file beside it")
     if has_secret and not keys.access_key_id:
         report("access_key_secret", "the secret needs access_key_id beside it")
-    if cloud.endpoint and cloud.endpoint.startswith("http://") and not _plain_http_is_fine(cloud.endpoint):
+    if cloud.endpoint and cloud.endpoint.startswith("http://") and not plain_http_is_fine(cloud.endpoint):
         host = urlsplit(cloud.endpoint).hostname
         report(
             "endpoint",
@@ -127,9 +127,10 @@ def _check_cloudmonitor(config: Config, document: Document) -> list[Problem]:
     return problems
 
 
-def _plain_http_is_fine(endpoint: str) -> bool:
+def plain_http_is_fine(endpoint: str) -> bool:
+    """Tell whether an endpoint is one that plain http does not show to a network: loopback, or a VPC host (spec, 3)."""
     host = urlsplit(endpoint).hostname or ""
-    if host == "localhost" or host.startswith("metrichub-"):
+    if host == "localhost" or (host.startswith("metrichub-") and not host.startswith("metrichub-cms-")):
         return True
     try:
         address = ipaddress.ip_address(host)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.cloudmonitor.recording import RecordingServer
 
 if TYPE_CHECKING:
@@ -15,3 +16,9 @@ def server() -> Iterator[RecordingServer]:
     made = RecordingServer()
     yield made
     made.stop()
+
+
+@pytest.fixture
+def emulated() -> Iterator[Emulator]:
+    with Emulator(Settings(qps=0)) as emulator:
+        yield emulator

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,8 @@ class Recorded:
 class RecordingServer:
     """Records every request; `answer` writes the answer to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, certificate: Path | None = None) -> None:
+        """Listen; with TLS when given a PEM file of key and certificate."""
         self.requests: list[Recorded] = []
         self.answer: Callable[[BaseHTTPRequestHandler], None] = reply()
         recorded = self
@@ -40,7 +44,8 @@ class RecordingServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 recorded.requests.append(Recorded(self.requestline, self.headers.items(), body, self.client_address[1]))
-                recorded.answer(self)
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client read enough
+                    recorded.answer(self)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -48,6 +53,11 @@ class RecordingServer:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import orjson
@@ -140,3 +142,11 @@ def test_a_body_is_the_array_of_its_events(pairs: list[tuple[str, str]]) -> None
     assert [(each["name"], each["content"]) for each in orjson.loads(body)] == [
         (replaced(name), replaced(content)) for name, content in pairs
     ]
+
+
+def test_the_pure_modules_load_no_http_library() -> None:
+    """Commands that send nothing do not pay for the HTTP library."""
+    code = (
+        "import sys, shipper.cloudmonitor.batching, shipper.cloudmonitor.verdict; sys.exit('requests' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

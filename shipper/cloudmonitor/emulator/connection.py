@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shipper.cloudmonitor.emulator.service import Service
 
 _MAX_SKIPPED = 64 * 1024**2
+_MAX_DIGITS = 12
 _CHUNK = 64 * 1024
 
 
@@ -50,9 +51,15 @@ class Connection(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Take an upload."""
-        body = self._read_body()
+        length = self._body_length()
+        if length is None:
+            self.close_connection = True
+            self._send(self._owner.service.refuse_unread("Content-Length is missing, no number, or beyond all limits"))
+            return
+        body = self._read_body(length)
         if body is None:
-            self._send(self._owner.service.reject(400, "Content-Length is missing, no number, or more than was sent"))
+            self.close_connection = True
+            self._send(self._owner.service.reject(400, "fewer bytes than Content-Length says were sent"))
             return
         answer = self._owner.service.answer(Request(self.command, self.path, self._header_texts(), body))
         if answer.status == HTTPStatus.BAD_REQUEST:
@@ -83,24 +90,19 @@ class Connection(BaseHTTPRequestHandler):
             texts[folded] = f"{texts[folded]}, {text}" if folded in texts else text
         return texts
 
-    def _read_body(self) -> bytes | None:
-        """Read the body as long as `Content-Length` says; of one over the limit keep enough to see that it is.
-
-        Gives None, and ends the connection, when there is no way to know where the body ends, or it was cut off.
-        """
-        given = self.headers.get("Content-Length", "")
-        if not (given.isascii() and given.isdigit() and len(given) <= 12) or int(given) > _MAX_SKIPPED:
-            self.close_connection = True
+    def _body_length(self) -> int | None:
+        given = self.headers.get("Content-Length", "").strip(" \t")
+        if not (given.isascii() and given.isdigit() and len(given) <= _MAX_DIGITS) or int(given) > _MAX_SKIPPED:
             return None
-        length = int(given)
+        return int(given)
+
+    def _read_body(self, length: int) -> bytes | None:
+        """Read the body; of one over the limit keep enough to see that it is. None: the client went away before its end."""
         body = self.rfile.read(min(length, MAX_BODY_BYTES + 1))
         missing = length - len(body)
         while missing and (skipped := self.rfile.read(min(missing, _CHUNK))):
             missing -= len(skipped)
-        if missing:
-            self.close_connection = True
-            return None
-        return body
+        return None if missing else body
 
     def _send(self, answer: Answer, further: dict[str, str] | None = None) -> None:
         if answer.ending is not Ending.ANSWERED:

@@ -98,7 +98,7 @@ class _Server(ThreadingHTTPServer):
 
 
 class Emulator:
-    """The embedded stand-in for CloudMonitor: a real HTTP/1.1 server with the contract of the API reference, section 16.
+    """The stand-in for CloudMonitor: a real HTTP/1.1 server that keeps the contract of the API reference, section 16.
 
     It can be started once. Used as a context manager it is started and stopped:
 

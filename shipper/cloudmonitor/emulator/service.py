@@ -106,7 +106,7 @@ class Service:
 
     def answer(self, request: Request) -> Answer:
         """Take one upload to its end."""
-        request_id = str(uuid.uuid4()).upper()
+        request_id = _new_request_id()
         now = self._now()
         judgement = self._contract.judge(request, now)
         with self._lock:
@@ -138,8 +138,15 @@ class Service:
         return self._acknowledge(fault, request_id)
 
     def reject(self, code: int, message: str) -> Answer:
-        """Answer what is no upload; not counted."""
-        return Answer(code, _envelope(code, message, str(uuid.uuid4()).upper()))
+        """Answer what is no upload, or only a part of one; not counted."""
+        return Answer(code, _envelope(code, message, _new_request_id()))
+
+    def refuse_unread(self, message: str) -> Answer:
+        """Refuse an upload whose body cannot be read because nobody knows where it ends: against the contract."""
+        with self._lock:
+            self._ledger.requested()
+            self._ledger.violated(Refusal(400, message))
+            return self._refuse(400, message, _new_request_id())
 
     def _accept(self, request: Request, acceptance: Acceptance, now: datetime, request_id: str) -> None:
         received = now.isoformat(timespec="milliseconds")
@@ -193,6 +200,10 @@ class Service:
         """Give the last 1000 requests against the contract, oldest first."""
         with self._lock:
             return self._ledger.violations()
+
+
+def _new_request_id() -> str:
+    return str(uuid.uuid4()).upper()
 
 
 def _envelope(code: int, message: str, request_id: str) -> bytes:

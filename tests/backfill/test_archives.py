@@ -1,0 +1,103 @@
+"""Plain and compressed files, read by position."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shipper.backfill.archives import GzipLog, PlainLog, open_archive
+from shipper.events import Block, Origin
+from shipper.tailing.tailer import Tailer
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def read_all(path: Path) -> tuple[bytes, str | None]:
+    file = open_archive(str(path))
+    tailer = Tailer(file, str(path), Origin(), max_line_bytes=65536, partial_timeout=5.0)
+    data = b""
+    while isinstance(block := tailer.next_block(NOW, 0.0, flush=True), Block):
+        data += block.data
+    fault = file.fault
+    file.close()
+    return data, fault
+
+
+CONTENT = b"".join(b"line %d of a log that is longer than one block\n" % n for n in range(40_000)) + b"unfinished"
+
+
+@pytest.mark.parametrize("kind", ["plain", "gzip", "two members", "gzip named .log"])
+def test_content_is_the_same_however_it_is_kept(tmp_path: Path, kind: str) -> None:
+    """By the first bytes, not by the name; members follow each other; the last line needs no newline."""
+    path = tmp_path / ("a.log" if kind in {"plain", "gzip named .log"} else "a.log.1.gz")
+    middle = len(CONTENT) // 2
+    path.write_bytes(
+        {
+            "plain": CONTENT,
+            "two members": gzip.compress(CONTENT[:middle]) + gzip.compress(CONTENT[middle:]),
+        }.get(kind, gzip.compress(CONTENT))
+    )
+
+    assert read_all(path) == (CONTENT, None)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "corrupt"])
+def test_a_damaged_archive_is_read_up_to_the_fault(tmp_path: Path, damage: str) -> None:
+    """What is before the fault is kept, and the fault is told (a decoder may notice damage some bytes late)."""
+    path = tmp_path / "a.gz"
+    whole = gzip.compress(CONTENT)
+    path.write_bytes(whole[:-2000] if damage == "truncated" else whole[:-2000] + b"\0" * 2000)
+    data, fault = read_all(path)
+
+    assert fault
+    assert data[: len(CONTENT) // 2] == CONTENT[: len(CONTENT) // 2]
+
+
+def test_other_compressions_are_named(tmp_path: Path) -> None:
+    """One clear sentence instead of garbage lines."""
+    path = tmp_path / "a.xz"
+    path.write_bytes(lzma.compress(CONTENT))
+
+    with pytest.raises(ValueError, match="xz files are not read by this version"):
+        open_archive(str(path))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(CONTENT) + 10), st.integers(0, 400_000)), max_size=6))
+def test_any_reads_by_position_agree(tmp_path_factory: pytest.TempPathFactory, reads: list[tuple[int, int]]) -> None:
+    """Forwards and backwards, a compressed file answers as the plain one."""
+    directory = tmp_path_factory.mktemp("t")
+    (directory / "a").write_bytes(CONTENT)
+    (directory / "a.gz").write_bytes(gzip.compress(CONTENT, 1))
+    plain, packed = open_archive(str(directory / "a")), open_archive(str(directory / "a.gz"))
+    assert isinstance(plain, PlainLog)
+    assert isinstance(packed, GzipLog)
+    for offset, length in reads:
+        assert plain.read_at(offset, length) == packed.read_at(offset, length)
+        assert plain.reaches(offset) == packed.reaches(offset)
+    plain.close()
+    packed.close()
+
+
+def test_a_checkpoint_of_a_plain_file_holds_in_its_compressed_copy(tmp_path: Path) -> None:
+    """Offsets are those of the content (hazard 1.12)."""
+    (tmp_path / "a").write_bytes(CONTENT)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(CONTENT))
+    plain, packed = open_archive(str(tmp_path / "a")), open_archive(str(tmp_path / "a.gz"))
+    first = Tailer(plain, "a", Origin(), max_line_bytes=65536, partial_timeout=5.0)
+    block = first.next_block(NOW, 0.0)
+    assert isinstance(block, Block)
+    second = Tailer(packed, "a.gz", Origin(), max_line_bytes=65536, partial_timeout=5.0)
+
+    assert second.resume(first.checkpoint())
+    rest = second.next_block(NOW, 0.0)
+    assert isinstance(rest, Block)
+    assert rest.offset == len(block.data)
+    plain.close()
+    packed.close()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipper.config.model import SourceTable, StoreTable
-    from shipper.events import Checkpoint, Event, FileIdentity, Loss
+    from shipper.events import Block, Checkpoint, Event, FileIdentity, Loss
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
     from shipper.tailing.following import Followed, Following
@@ -202,7 +202,7 @@ class Intake:
                 if isinstance(found, Halt):
                     halt = found
                 else:
-                    self._events += self._engine.match(found)
+                    self._events += self._match(found)
             if halt is Halt.REWRITTEN:
                 self._following.rewritten(followed, now)
                 return True
@@ -222,6 +222,12 @@ class Intake:
                 self._scan_at[followed.source.name] = 0.0
             followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
         return halt is None
+
+    def _match(self, block: Block) -> list[Event]:
+        events = self._engine.match(block)
+        for unjudged in self._engine.take_unjudged():
+            telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
+        return events
 
     def _finish(self, now: float) -> None:
         """Close files that are read to their end and have no name any more; first what was read of them is durable."""

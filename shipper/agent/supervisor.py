@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.agent.intake import Intake
+from shipper.agent.machine import this_host
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.client import Client
@@ -18,7 +19,7 @@ from shipper.cloudmonitor.credentials import find_credentials
 from shipper.config.load import load_config
 from shipper.errors import ConfigurationError
 from shipper.events import FileIdentity
-from shipper.matching.engine import Engine, Host
+from shipper.matching.engine import Engine
 from shipper.matching.rulebook import load_configured_rules
 from shipper.outbox.lock import StateLock
 from shipper.outbox.store import Store
@@ -135,7 +136,9 @@ class Agent:
         self._lock.close()
 
     def _engine(self, config: Config, rulebook: Rulebook) -> Engine:
-        return Engine(rulebook, Host.here(config.cloudmonitor.ip), config.match_timeout, config.cloudmonitor.group_id)
+        return Engine(
+            rulebook.rules, this_host(config.cloudmonitor.ip), config.match_timeout, config.cloudmonitor.group_id
+        )
 
     def _guard(self, name: str, run: Callable[[], None]) -> None:
         """Run a loop; an error that nobody foresaw ends the agent loudly instead of leaving half of it running."""

@@ -15,6 +15,7 @@ import orjson
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shipper import telemetry
+from shipper.agent.machine import this_host
 from shipper.agent.supervisor import connect
 from shipper.agent.uploader import Uploader
 from shipper.backfill.job import Delivery, Job
@@ -24,7 +25,7 @@ from shipper.cloudmonitor import batching
 from shipper.config.load import default_file, load_config
 from shipper.config.model import Config
 from shipper.events import wire_time
-from shipper.matching.engine import Engine, Host
+from shipper.matching.engine import Engine
 from shipper.matching.rulebook import Rulebook, load_configured_rules, load_rules
 from shipper.outbox.lock import StateLock
 from shipper.outbox.store import Store
@@ -99,7 +100,7 @@ def command(
     telemetry.configure("warning", config.log_format)
     cloud = config.cloudmonitor
     engine = Engine(
-        rulebook, Host.here(cloud.ip), config.match_timeout, cloud.group_id if group_id is None else group_id
+        rulebook.rules, this_host(cloud.ip), config.match_timeout, cloud.group_id if group_id is None else group_id
     )
     stop = threading.Event()
     with _signals(stop) as heard:

@@ -14,7 +14,7 @@ import click
 
 from shipper.cli.terminal import say, say_problems
 from shipper.config.kinds import parse_endpoint, parse_group_id
-from shipper.config.load import plain_http_is_fine, default_file, load_config
+from shipper.config.load import default_file, load_config, plain_http_is_fine
 from shipper.config.model import CloudMonitorTable, Config, CredentialsTable
 from shipper.config.reader import suggestion
 from shipper.errors import ShipperError

@@ -139,6 +139,11 @@ class Client:
         except ValueError as error:
             raise ConfigurationError([Problem(where, f"[cloudmonitor]: {error}")]) from None
 
+    @property
+    def endpoint(self) -> str:
+        """Base URL of the service."""
+        return self._url.removesuffix(PATH)
+
     def put_events(self, events: Sequence[CustomEvent]) -> Answer:
         """Report events in one request.
 
@@ -213,7 +218,7 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Client({self._url.removesuffix(PATH)!r})"
+        return f"Client({self.endpoint!r})"
 
 
 def require_accepted(answer: Answer) -> Answer:

@@ -106,7 +106,7 @@ def test_rename_and_create_with_a_scan_in_any_gap(host: Host, gap: int) -> None:
     steps: list[Callable[[], object]] = [
         lambda: (host.root / "a.log").rename(host.root / "a.log.1"),
         late,
-        lambda: (host.root / "a.log").touch(),
+        (host.root / "a.log").touch,
         lambda: host.write("a.log", "6", "7"),
     ]
     for number, step in enumerate(steps):
@@ -142,7 +142,7 @@ def test_several_rotations_between_two_looks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("glob", ["*.log", "a.log*"], ids=["copy outside the glob", "copy inside the glob"])
 @pytest.mark.parametrize("after", [1, 200], ids=["shorter", "regrown"])
 def test_copytruncate_loses_and_repeats_nothing_that_is_in_the_copy(tmp_path: Path, glob: str, after: int) -> None:
-    """Unread lines are read from the copy, the new content from its beginning, also when it has regrown (hazard 1.3)."""
+    """Unread lines are read from the copy, the new content from its beginning, also when regrown (hazard 1.3)."""
     host = Host(tmp_path, glob)
     host.write("a.log", *(f"old {n}" for n in range(50)))
     host.scan()
@@ -222,7 +222,7 @@ def test_rotation_while_down_is_read_on_under_the_new_name(host: Host, rotations
     host.restart(rotate)
     host.scan()
 
-    expected = ["1", "2", "3"] + [f"new {rotations - 1}"]
+    expected = ["1", "2", "3", f"new {rotations - 1}"]
     assert sorted(host.lines) == sorted(expected)
     host.following.close()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Protocol, cast
@@ -97,7 +96,7 @@ class Connection(BaseHTTPRequestHandler):
         return int(given)
 
     def _read_body(self, length: int) -> bytes | None:
-        """Read the body; of one over the limit keep enough to see that it is. None: the client went away before its end."""
+        """Read the body, of one over the limit enough to see that it is; None when the client went away meanwhile."""
         body = self.rfile.read(min(length, MAX_BODY_BYTES + 1))
         missing = length - len(body)
         while missing and (skipped := self.rfile.read(min(missing, _CHUNK))):
@@ -116,7 +115,7 @@ class Connection(BaseHTTPRequestHandler):
             self.close_connection = True
         lines = [
             f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}",
-            f"Date: {formatdate(usegmt=True)}",
+            f"Date: {self._owner.service.date()}",
             f"Content-Type: {answer.content_type}",
             f"Content-Length: {len(answer.body)}",
             *(f"{name}: {value}" for name, value in (further or {}).items()),

@@ -8,6 +8,7 @@ import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 import orjson
@@ -136,6 +137,10 @@ class Service:
         if self._on_accept is not None:
             self._on_accept(judgement.events)
         return self._acknowledge(fault, request_id)
+
+    def date(self) -> str:
+        """Give the server's time as a `Date` header has it."""
+        return format_datetime(self._now().astimezone(UTC), usegmt=True)
 
     def reject(self, code: int, message: str) -> Answer:
         """Answer what is no upload, or only a part of one; not counted."""

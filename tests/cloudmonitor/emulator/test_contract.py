@@ -138,6 +138,7 @@ def test_vectors_are_accepted(
         reply = upload(emulator, body.encode(), headers | own, method=method, target=TARGET + target)
         assert reply.outcome == (200, "200")
         assert reply.json["msg"] == ""
+        assert reply.headers["Date"] == VECTOR_DATE  # the server's clock, by which a client may judge its own
         assert emulator.events() == events
         assert emulator.violations == ()
 

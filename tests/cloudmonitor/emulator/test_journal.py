@@ -27,7 +27,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_a_line_for_each_accepted_event(tmp_path: Path) -> None:
-    """Lines have exactly the documented keys in their order, a number for the group, and the receive time where none was sent."""
+    """Lines have exactly the documented keys, a number for the group, and the receive time where none was sent."""
     store = tmp_path / "events.jsonl"
     body = events_body(
         {"name": "甲", "content": "a\nb", "groupId": "27147", "time": "20171023T180923.456+0800", "ver": "1.0"},
@@ -73,7 +73,7 @@ def test_a_new_store_is_private(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_a_500_and_no_half_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When the disk is full the answer is 500, nothing counts as accepted, and no part of the request stays in the file."""
+    """When the disk is full the answer is 500, nothing counts as accepted, no part of the request stays in the file."""
     store = tmp_path / "events.jsonl"
     write = os.write
     full = [True]

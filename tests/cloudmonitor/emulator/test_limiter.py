@@ -31,7 +31,7 @@ def test_limit_of_zero_lets_all_through() -> None:
 
 
 def test_twenty_requests_a_second_then_rate_limit() -> None:
-    """The 21st request in a second is refused with 403 and the words that clients look for; a second later all is well."""
+    """The 21st request in a second is refused with 403 and the words clients look for; a second later all is well."""
     moments = [50.0]
     with Emulator(monotonic=lambda: moments[-1]) as emulator:
         for _ in range(20):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -75,11 +76,7 @@ def test_pipelined_requests_are_answered_in_order() -> None:
         data = b""
         while part := client.recv(65536):  # the refused request ends the connection
             data += part
-    assert [line.split()[1] for line in data.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")] == [
-        b"200",
-        b"200",
-        b"400",
-    ]
+    assert re.findall(rb"HTTP/1\.1 (\d+) ", data) == [b"200", b"200", b"400"]
 
 
 def test_client_that_dies_in_its_request_breaks_no_rule() -> None:
@@ -115,7 +112,7 @@ def test_garbage_is_answered_and_ends_the_connection(garbage: bytes) -> None:
                     received += part
             except ConnectionResetError:
                 pass  # it hung up before it had read all of the garbage
-        assert received.startswith(b"HTTP/1.1 4") or received.startswith(b"HTTP/1.1 5") or len(garbage) > 65536
+        assert received.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5")) or len(garbage) > 65536
         assert upload(emulator).outcome == (200, "200")
 
 
@@ -185,11 +182,12 @@ def test_memory_is_bounded_and_counts_are_exact() -> None:
 
 
 def test_stop_ends_idle_connections_and_keeps_what_is_known() -> None:
-    """After a stop nothing listens, open connections are ended, counts and events can still be asked for; a second stop is nothing."""
+    """After a stop nothing listens, connections are ended, what is known can be asked for; stopping twice is fine."""
     emulator = Emulator()
     with emulator:
-        upload(emulator)
         client = open_socket(emulator)
+        client.sendall(raw_request(upload_headers(), BODY))
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
     with client:
         assert client.recv(1) == b""
     emulator.stop()

@@ -8,7 +8,7 @@ import http.client
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -67,8 +67,8 @@ class Reply:
     body: bytes
 
     @property
-    def json(self) -> dict[str, str]:
-        found: dict[str, str] = orjson.loads(self.body)
+    def json(self) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads(self.body)
         return found
 
     @property

@@ -1,0 +1,247 @@
+"""Judges blocks: every record against every rule that applies, in the order offset, then rule. Pure.
+
+This is the plain loop: each record is decoded and searched once for each rule. A faster engine has to give exactly
+these events; this one stays as what it is compared with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipper.events import Event, wire_time
+from shipper.matching.identifiers import event_id
+from shipper.matching.templates import Template
+from shipper.matching.timestamps import find_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime, tzinfo
+
+    from shipper.events import Block
+    from shipper.matching.rule import Pattern, Rule
+
+MAX_UNJUDGED = 1000
+_UTF8_BOM = b"\xef\xbb\xbf"
+_LONG = 2**63
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What templates know of the machine."""
+
+    hostname: str
+    ip: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a rule's records.
+
+    Attributes:
+        matched: records that matched and were not ignored.
+        ignored: records that matched and were ignored.
+        timed_out: searches that took longer than allowed; the record counts as not matched.
+        time_fallbacks: events whose `[rule.time]` found no time, so that they carry the time of reading.
+        group_id_fallbacks: events whose `group_id` template gave no number.
+        name_fallbacks: events whose `event` template gave nothing.
+    """
+
+    matched: int = 0
+    ignored: int = 0
+    timed_out: int = 0
+    time_fallbacks: int = 0
+    group_id_fallbacks: int = 0
+    name_fallbacks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A record on which a rule did not finish in time, by place and never by text (spec, section 4 "Time limits")."""
+
+    rule: str
+    path: str
+    offset: int
+    length: int
+
+
+class Engine:
+    """The rules at work on one host. Not safe for use by two threads.
+
+    Attributes:
+        tallies: by rule id.
+        unjudged_forgotten: how many unjudged records were not kept because nobody took them.
+    """
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        host: Host,
+        match_timeout: float,
+        group_id: int = 0,
+        *,
+        for_any_source: bool = False,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            rules: in the order in which they judge a record.
+            host: for templates and ids.
+            match_timeout: seconds for one search of a rule that names no limit.
+            group_id: application group where neither rule nor source names one.
+            for_any_source: whether the rules' `sources` are left out of account (`match`, `explain`).
+        """
+        self.tallies = {rule.id: Tally() for rule in rules}
+        self.unjudged_forgotten = 0
+        self._rules = tuple(rules)
+        self._host = host
+        self._match_timeout = match_timeout
+        self._group_id = group_id
+        self._for_any_source = for_any_source
+        self._by_source: dict[str | None, tuple[Rule, ...]] = {}
+        self._unjudged: list[Unjudged] = []
+
+    def match(self, block: Block) -> list[Event]:
+        """Give the events of a block, in the order offset, then rule."""
+        rules = self._rules_for(block.origin.source)
+        if not rules:
+            return []
+        events: list[Event] = []
+        for record in _records(block):
+            for rule in rules:
+                event = self._judge(rule, record, block)
+                if event is not None:
+                    events.append(event)
+                    if rule.final:
+                        break
+        return events
+
+    def judge(self, rule: Rule, block: Block) -> Event | None:
+        """Give the event that a rule makes of a block taken as one record, whatever newlines it holds."""
+        text = block.data.decode(block.origin.encoding, "replace")
+        return self._judge(rule, _Record(text, block.data, block.offset, 0), block)
+
+    def take_unjudged(self) -> list[Unjudged]:
+        """Give the records on which rules ran out of time since the last call, at most `MAX_UNJUDGED`."""
+        taken, self._unjudged = self._unjudged, []
+        return taken
+
+    def _rules_for(self, source: str | None) -> tuple[Rule, ...]:
+        rules = self._by_source.get(source)
+        if rules is None:
+            rules = tuple(rule for rule in self._rules if self._for_any_source or rule.applies_to(source))
+            self._by_source[source] = rules
+        return rules
+
+    def _judge(self, rule: Rule, record: _Record, block: Block) -> Event | None:
+        found = self._search(rule, rule.match, record, block)
+        if found is None:
+            return None
+        tally = self.tallies[rule.id]
+        if any(self._search(rule, pattern, record, block) for pattern in rule.ignore):
+            tally.ignored += 1
+            return None
+        tally.matched += 1
+        return self._event(rule, found, record, block)
+
+    def _search(self, rule: Rule, pattern: Pattern, record: _Record, block: Block) -> Pattern | None:
+        try:
+            return pattern.search(record.text, timeout=rule.timeout or self._match_timeout)
+        except TimeoutError:
+            self.tallies[rule.id].timed_out += 1
+            if len(self._unjudged) < MAX_UNJUDGED:
+                self._unjudged.append(Unjudged(rule.id, block.path, record.offset, len(record.raw)))
+            else:
+                self.unjudged_forgotten += 1
+            return None
+
+    def _event(self, rule: Rule, found: Pattern, record: _Record, block: Block) -> Event:
+        captures = found.groupdict()
+        time = self._time(rule, captures, record.text, block)
+        identifier = event_id(self._host.hostname, block.head, record.offset, record.raw, rule.id)
+        # later ones win: nothing from the log replaces a built-in (spec, section 4)
+        values: dict[str, str | None] = {str(place): value for place, value in enumerate(found.groups(), start=1)}
+        values |= block.origin.fields
+        values |= captures
+        values |= {
+            "line": record.text,
+            "path": block.path,
+            "file": block.path.rsplit("/", 1)[-1],
+            "hostname": self._host.hostname,
+            "ip": self._host.ip,
+            "source": block.origin.source or "",
+            "rule": rule.id,
+            "time": wire_time(time),
+            "count": "1",
+            "id": identifier,
+        }
+        name = rule.event.fill(values)
+        if not name.strip():
+            self.tallies[rule.id].name_fallbacks += 1
+            name = rule.id
+        return Event(
+            name=name,
+            content=rule.content.fill(values),
+            group_id=self._find_group_id(rule, values, block),
+            time=time,
+            rule=rule.id,
+            path=block.path,
+            offset=record.offset,
+            id=identifier,
+            line_number=None if block.first_line is None else block.first_line + record.number,
+        )
+
+    def _time(self, rule: Rule, captures: dict[str, str | None], text: str, block: Block) -> datetime:
+        how = rule.time
+        zone = (how.zone if how else None) or block.origin.zone
+        if how is None:
+            return find_time(text, block.read_at, zone) or _local(block.read_at, zone)
+        where = text if how.field is None else captures.get(how.field) or ""
+        if how.format is None:
+            found = find_time(where, block.read_at, zone)
+        else:
+            found = how.format.read(where, block.read_at, zone)
+        if found is None:
+            self.tallies[rule.id].time_fallbacks += 1
+            return _local(block.read_at, zone)
+        return found
+
+    def _find_group_id(self, rule: Rule, values: dict[str, str | None], block: Block) -> int:
+        fallback = self._group_id if block.origin.group_id is None else block.origin.group_id
+        if rule.group_id is None:
+            return fallback
+        if not isinstance(rule.group_id, Template):
+            return rule.group_id
+        text = rule.group_id.fill(values).strip()
+        if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < _LONG:
+            return int(text)
+        self.tallies[rule.id].group_id_fallbacks += 1
+        return fallback
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """One record: its text, its bytes without the terminator, where it begins, and its number in the block."""
+
+    text: str
+    raw: bytes
+    offset: int
+    number: int
+
+
+def _records(block: Block) -> Iterator[_Record]:
+    r"""Give each record: one \n and then one \r taken away, and a file's BOM (hazard 3.3)."""
+    data, encoding, at, number = block.data, block.origin.encoding, 0, 0
+    while at < len(data):
+        newline = data.find(b"\n", at)
+        end = len(data) if newline < 0 else newline
+        raw = data[at:end].removesuffix(b"\r")
+        if at == 0 and block.offset == 0:
+            raw = raw.removeprefix(_UTF8_BOM)
+        yield _Record(raw.decode(encoding, "replace"), raw, block.offset + at, number)
+        at, number = end + 1, number + 1
+
+
+def _local(moment: datetime, zone: tzinfo | None) -> datetime:
+    """Give the time of reading as people of that zone write it."""
+    return moment.astimezone(zone)

@@ -1,0 +1,111 @@
+"""The tables and keys of a rule file: spec, section 4. These dataclasses are the schema, as in `config.model`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import regex
+
+from shipper.config import kinds
+from shipper.config.reader import REQUIRED, key, table, tables
+from shipper.matching.proving import parse_expectation, parse_now
+from shipper.matching.templates import Template, parse_template
+from shipper.matching.timestamps import TimeFormat, parse_format
+
+if TYPE_CHECKING:
+    from datetime import datetime, tzinfo
+
+    from shipper.matching.proving import Expectation
+    from shipper.matching.rule import Pattern
+
+
+def parse_pattern(value: object) -> Pattern:
+    """Take a pattern of the `regex` module; the message tells where in the pattern it fails and why."""
+    text = kinds.parse_name(value)
+    try:
+        return regex.compile(text)
+    except regex.error as error:
+        # the exception's attributes are there, but in no stub
+        position, said = getattr(error, "pos", None), getattr(error, "msg", str(error))
+        place = "" if position is None else f" at column {position + 1} of the pattern"
+        raise ValueError(f"is not a valid pattern{place}: {said} in {text!r}") from None
+    except (ValueError, OverflowError, RecursionError) as error:
+        raise ValueError(f"is not a valid pattern: {error} in {text!r}") from None
+
+
+def parse_patterns(value: object) -> tuple[Pattern, ...]:
+    """Take an array of patterns."""
+    return tuple(parse_pattern(text) for text in kinds.parse_texts(value))
+
+
+def read_template(value: object) -> Template:
+    """Take a template; see `templates`."""
+    return parse_template(kinds.parse_text(value))
+
+
+def parse_group(value: object) -> int | Template:
+    """Take a group id, or a template that gives one."""
+    return read_template(value) if isinstance(value, str) else kinds.parse_group_id(value)
+
+
+def read_format(value: object) -> TimeFormat:
+    """Take a time format; see `timestamps`."""
+    return parse_format(kinds.parse_name(value))
+
+
+def _unknown(value: object) -> object:
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeTable:
+    """`[rule.time]`."""
+
+    format: TimeFormat | None = key(None, read_format)
+    field: str | None = key(None, kinds.parse_name)
+    zone: tzinfo | None = key(None, kinds.parse_zone)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestTable:
+    """`[[rule.test]]`."""
+
+    line: str = key(REQUIRED, kinds.parse_text)
+    expect: Expectation = key(REQUIRED, parse_expectation)
+    path: str | None = key(None, kinds.parse_name)
+    source: str | None = key(None, kinds.parse_name)
+    fields: dict[str, str] | None = key(None, kinds.parse_fields)
+    now: datetime | None = key(None, parse_now)
+    lines: Any = key(None, _unknown, later=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleTable:
+    """`[[rule]]`."""
+
+    id: str = key(REQUIRED, kinds.parse_name)
+    match: Pattern = key(REQUIRED, parse_pattern)
+    event: Template = key(REQUIRED, read_template)
+    description: str = key("", kinds.parse_text)
+    sources: tuple[str, ...] = key([], kinds.parse_texts)
+    ignore: tuple[Pattern, ...] = key([], parse_patterns)
+    group_id: int | Template | None = key(None, parse_group)
+    content: Template = key("{line}", read_template)
+    final: bool = key(False, kinds.parse_boolean)
+    match_timeout: float | None = key(None, kinds.parse_positive_duration)
+    shadow: bool = key(False, kinds.parse_boolean, later=True)
+    threshold: Any = key(None, _unknown, later=True)
+    throttle: Any = key(None, _unknown, later=True)
+    redact: Any = key(None, _unknown, later=True)
+    time: TimeTable = table(TimeTable)
+    test: tuple[TestTable, ...] = tables(TestTable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleFile:
+    """The top of a rule file; the rules themselves are read one by one."""
+
+    rule: Any = key([], _unknown)
+    grok: Any = key(None, _unknown, later=True)
+    redact: Any = key(None, _unknown, later=True)

@@ -209,6 +209,11 @@ class Client:
 
     def close(self) -> None:
         """Close the connection."""
+        # urllib3 closes a pool when nothing refers to it any more; the frames of an earlier failure may, for long
+        for adapter in self._session.adapters.values():
+            pools = adapter.poolmanager.pools  # type: ignore[attr-defined] # of HTTPAdapter, the only kind there is
+            for key in pools.keys():  # noqa: SIM118  a container, not a mapping to loop over
+                pools[key].close()
         self._session.close()
 
     def __enter__(self) -> Client:

@@ -7,7 +7,7 @@ host named `host` whose local zone is UTC, so that it passes everywhere or nowhe
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -67,7 +67,7 @@ class Case:
     expectation: Expectation
     path: str = DEFAULT_PATH
     source: str = "test"
-    fields: Mapping[str, str] = MappingProxyType({})
+    fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     now: datetime = DEFAULT_NOW
 
 

@@ -68,7 +68,7 @@ class TimeTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TestTable:
+class CaseTable:
     """`[[rule.test]]`."""
 
     line: str = key(REQUIRED, kinds.parse_text)
@@ -99,7 +99,7 @@ class RuleTable:
     throttle: Any = key(None, _unknown, later=True)
     redact: Any = key(None, _unknown, later=True)
     time: TimeTable = table(TimeTable)
-    test: tuple[TestTable, ...] = tables(TestTable)
+    test: tuple[CaseTable, ...] = tables(CaseTable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

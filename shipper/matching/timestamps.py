@@ -1,195 +1,341 @@
-"""Finds the time that a record carries, in the kinds that logs use (hazards 9.1 to 9.3). Pure.
+"""When a record says it happened: timestamps of common kinds, and of formats that a rule names (spec section 4).
 
-The first valid time near the beginning of a record wins. A time without zone is in the rule's, else the source's, else the
-host's zone; a time that a clock showed twice is the first of the two, one that it skipped is moved forward. A missing
-year is the one that puts the time nearest to the time of reading, at most a day ahead of it.
+Pure: text, a reference and a zone come in, an aware `datetime` or None comes out. The rules, from hazards 9.1 and 9.2:
+
+- A missing year is the one that puts the time nearest to the reference, at most `MOST_FUTURE` after it.
+- A time without a zone is a wall-clock time of the given zone: the first of two that a clock set back shows, and one
+  that a clock set forward skips is shifted forward by the gap. Zone abbreviations other than UTC, GMT and Z name
+  several zones each ("CST" is Shanghai, Chicago and Havana) and count as no zone.
+- Numbers that no clock shows make no timestamp: the search goes on behind them. A leap second is 59.999 seconds.
+  Years before 1970 are placeholders ("0001-01-01 00:00:00"), not times.
+
+Results carry a fixed offset, so that subtracting two of them is always elapsed time. Log content is hostile: every
+pattern is bounded at each place where it may begin, digits are ASCII, and no more than `_TRIES` candidates are weighed.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-SEARCHED_CHARACTERS = 256
-_MONTHS = {name: number for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
-_CLOCK = r"(?P<{0}h>[0-9]{{2}}):(?P<{0}m>[0-9]{{2}}):(?P<{0}s>[0-9]{{2}})"
-_FRACTION = r"(?:[.,](?P<{0}f>[0-9]{{1,9}}))?"
-_ZONE = r"(?:\ ?(?P<{0}z>Z\b|UTC\b|GMT\b|[+-][0-9]{{2}}:?[0-9]{{2}}\b|[+-][0-9]{{2}}\b))?"
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
+MOST_FUTURE = timedelta(days=1)
+"""How far after the reference a timestamp without a year may lie: clocks differ, and so do zones."""
 
-def _kind(letter: str, pattern: str) -> str:
-    return (
-        f"(?P<{letter}>{pattern})".replace("CLOCK", _CLOCK.format(letter))
-        .replace("FRACTION", _FRACTION.format(letter))
-        .replace("ZONE", _ZONE.format(letter))
-        .replace("MONTH", _MONTH)
-    )
+REACH = 256
+"""Characters of a record in which a timestamp of a common kind may begin: behind them it is the message's."""
 
+_LONGEST = 64  # characters of the longest common timestamp: one that begins within REACH is seen whole
+_TRIES = 32
+_YEARS = range(1970, 9999)  # 9999 is left out: conversion between zones would leave what datetime holds
+_LAST_EPOCH = 4_133_980_800  # 2101-01-01T00:00:00Z; the patterns see to it that it is not before 2001
+_MONTH_NAMES = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+_MONTHS = {name[:3].lower(): number for number, name in enumerate(_MONTH_NAMES, 1)}
+_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
-_ISO = _kind(
-    "i", r"(?<![0-9])(?P<iY>[0-9]{4})(?P<isep>[-/]?)(?P<iM>[0-9]{2})(?P=isep)(?P<iD>[0-9]{2})[T\ ]CLOCKFRACTIONZONE"
-)
-_COMPACT = _kind(
-    "k",
-    r"(?<![0-9])(?P<kY>[0-9]{4})(?P<kM>[0-9]{2})(?P<kD>[0-9]{2})T(?P<kh>[0-9]{2})(?P<km>[0-9]{2})(?P<ks>[0-9]{2})FRACTIONZONE",
-)
-_ACCESS = _kind("a", r"(?<![0-9])(?P<aD>[0-9]{2})/(?P<aN>MONTH)/(?P<aY>[0-9]{4}):CLOCKZONE")
-_CTIME = _kind("c", r"\b(?P<cN>MONTH)\ {1,2}(?P<cD>[0-9]{1,2})\ CLOCKFRACTION\ (?P<cY>[0-9]{4})\b")
-_SYSLOG = _kind("y", r"\b(?P<yN>MONTH)\ {1,2}(?P<yD>[0-9]{1,2})\ CLOCKFRACTION")
-_CHINESE = _kind(
-    "z",
-    r"(?P<zY>[0-9]{4})年(?P<zM>[0-9]{1,2})月(?P<zD>[0-9]{1,2})日\ ?(?P<zh>[0-9]{1,2})[:时](?P<zm>[0-9]{1,2})[:分](?P<zs>[0-9]{1,2})秒?",
-)
-_EPOCH = r"""(?P<e>(?:^|(?<=[\["'=]))(?P<es>[1-3][0-9]{9})(?:(?P<ems>[0-9]{3})|\.(?P<ef>[0-9]{1,9}))?(?![0-9.]))"""
-_ANY = re.compile("|".join((_ISO, _COMPACT, _ACCESS, _CTIME, _SYSLOG, _CHINESE, _EPOCH)))
-_SYSLOG_ONLY = re.compile(_SYSLOG)
-_ISO_ONLY = re.compile(f"{_ISO}|{_COMPACT}")
+_SLOTS = ("year", "month", "day", "yearday", "hour", "minute", "second", "half", "zone", "fraction", "epoch")
 
+_MONTH = "(?P<month>" + "|".join(name[:3] for name in _MONTH_NAMES) + ")"
+_DAY_MONTH_YEAR = rf"(?P<day>[0-9]{{1,2}})[/ -]{_MONTH}[/ -](?P<year>[0-9]{{4}})"
+_FRACTION = r"(?:[.,](?P<fraction>[0-9]{1,9})(?![0-9]))?"
+_SECOND = rf":(?P<second>[0-9]{{2}})(?![0-9]){_FRACTION}"
+_TIME = rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}}){_SECOND}"
+_OFFSET = r"[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?(?![0-9:.])"
+# "+25:00" is an offset that no place has, so what stands before it is no time either.
+_ZONE = rf"(?: ?(?P<zone>(?:UTC|GMT)?{_OFFSET}|(?:[Zz]|UTC|GMT)(?![A-Za-z0-9+-]))|(?![+-][0-9]{{2}}:[0-9]{{2}}))"
+_EPOCH_END = r"(?![0-9A-Za-z_]|\.[0-9])"
+_EPOCH_START = r"(?:\A|(?<=[\[\"'=]))"
+_EPOCH = rf"(?P<epoch>[1-4][0-9]{{9}})(?:\.(?P<fraction>[0-9]{{3,}}))?{_EPOCH_END}"
+_EPOCH_MS = rf"(?P<epoch>[1-4][0-9]{{9}})(?P<fraction>[0-9]{{3}}){_EPOCH_END}"
 
-def find_time(text: str, reference: datetime, zone: tzinfo | None) -> datetime | None:
-    """Find a time of a common kind near the beginning of a record; None when there is none.
+# Behind what may not stand before them: a digit before the first three lines' kinds, a letter or digit before the rest.
+_KINDS = {
+    "iso": (  # also log4j, nginx's error log, PostgreSQL, Go, RFC 5424; the seconds may be left out
+        r"(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})[Tt ]"
+        rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}})(?:{_SECOND}|(?!:?[0-9])){_ZONE}"
+    ),
+    "compact": (
+        r"(?P<year>(?:19|2[0-9])[0-9]{2})(?P<month>[0-9]{2})(?P<day>[0-9]{2})[Tt -]"
+        rf"(?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}}):?(?P<second>[0-9]{{2}})(?![0-9]){_FRACTION}{_ZONE}"
+    ),
+    "access": rf"{_DAY_MONTH_YEAR}[: ]{_TIME}{_ZONE}",  # also Redis, PHP, Tomcat and mail headers
+    "chinese": (
+        r"(?P<year>[0-9]{4})年(?P<month>[0-9]{1,2})月(?P<day>[0-9]{1,2})日[ T]?(?P<hour>[0-9]{1,2})[:：时時]"
+        rf"(?P<minute>[0-9]{{1,2}})[:：分](?P<second>[0-9]{{1,2}})(?![0-9]){_FRACTION}秒?{_ZONE}"
+    ),
+    "epoch": _EPOCH_START + _EPOCH,
+    "epoch_ms": _EPOCH_START + _EPOCH_MS,
+    "ctime": (  # Apache's error log, date(1): only behind a weekday is a number after the time the year
+        rf"(?:{'|'.join(name[:3] for name in _DAY_NAMES)}) {_MONTH} {{1,2}}(?P<day>[0-9]{{1,2}}) {_TIME}"
+        r"(?: (?P<zone>[A-Z]{3,5}|[+-][0-9]{4}))? (?P<year>[0-9]{4})(?![0-9])"
+    ),
+    "syslog": (  # also java.util.logging and Cisco, which name the year
+        rf"{_MONTH} {{1,2}}(?P<day>[0-9]{{1,2}})(?:,? (?P<year>[0-9]{{4}}),?)? {_TIME}(?: (?P<half>AM|PM)\b)?{_ZONE}"
+    ),
+}
+_NUMERIC = ("iso", "compact", "access", "chinese", "epoch", "epoch_ms")
 
-    Args:
-        text: the record.
-        reference: aware, the time of reading; decides a missing year.
-        zone: of times that name none; None is the host's.
-    """
-    return _first(_ANY, text[:SEARCHED_CHARACTERS], reference, zone)
+_EXPANDED = {"%T": "%H:%M:%S", "%D": "%m/%d/%y", "%F": "%Y-%m-%d"}
+_DIRECTIVES = {
+    "%Y": "(?P<year>[0-9]{4})",
+    "%y": "(?P<year>[0-9]{2})",
+    "%m": "(?P<month>[0-9]{1,2})",
+    "%b": f"(?P<month>{'|'.join(f'{name}|{name[:3]}' for name in _MONTH_NAMES)})",
+    "%d": "(?P<day>[0-9]{1,2})",
+    "%e": "(?P<day> ?[0-9]{1,2})",
+    "%j": "(?P<yearday>[0-9]{1,3})",
+    "%H": "(?P<hour>[0-9]{1,2})",
+    "%I": "(?P<hour>[0-9]{1,2})",
+    "%M": "(?P<minute>[0-9]{1,2})",
+    "%S": "(?P<second>[0-9]{1,2})",
+    "%f": "(?P<fraction>[0-9]{1,9})",
+    "%p": "(?P<half>AM|PM)",
+    "%z": f"(?P<zone>Z|{_OFFSET})",
+    "%Z": "(?P<zone>[A-Za-z]{1,5})",
+    "%a": f"(?:{'|'.join(f'{name}|{name[:3]}' for name in _DAY_NAMES)})",
+    "%s": "(?P<epoch>[1-4][0-9]{9})",
+    "%%": "%",
+}
+_DIRECTIVES |= {"%B": _DIRECTIVES["%b"], "%A": _DIRECTIVES["%a"]}
+_GROUP = re.compile(r"\(\?P<(\w+)>")
+_TOKENS = re.compile(r"%.?|\s+|[^%\s]+", re.DOTALL)
+_SHIPPED = ("iso8601", "syslog", "epoch", "epoch_ms")
 
 
 @dataclass(frozen=True, slots=True)
 class TimeFormat:
-    """One format of time, as `[rule.time]` names it; made by `parse_format`."""
+    """Where in a text a time stands and how it is written; made by `parse_format`.
 
-    name: str
-    pattern: re.Pattern[str]
+    Attributes:
+        format: the format as the rule has it.
+    """
+
+    format: str
+    _pattern: re.Pattern[str] = field(repr=False, compare=False)
+    _slots: dict[int, tuple[int, ...]] = field(repr=False, compare=False)
+    """For each kind, by the number of the group around it: the groups that hold `_SLOTS`."""
 
     def read(self, text: str, reference: datetime, zone: tzinfo | None) -> datetime | None:
-        """Find a time of this format anywhere in a text; None when there is none. Arguments as for `find_time`."""
-        return _first(self.pattern, text, reference, zone)
+        """Find the first time in `text` that is written like this.
+
+        Args:
+            text: the record, or the capture that holds the time.
+            reference: aware time near which a time without a year lies: the time of reading.
+            zone: zone of times that name none; None means the host's local zone.
+
+        Returns:
+            The time, aware, with a fixed offset; None when there is none in `text`.
+        """
+        return self._find(text, reference, zone, len(text))
+
+    def _find(self, text: str, reference: datetime, zone: tzinfo | None, reach: int) -> datetime | None:
+        start = 0
+        for _ in range(_TRIES):
+            match = self._pattern.search(text, start, reach + _LONGEST)
+            if match is None or match.lastindex is None or match.start() > reach:
+                return None
+            found = _read_moment(match.group(*self._slots[match.lastindex]), reference, zone)
+            if found is not None:
+                return found
+            start = match.start() + 1
+        return None
 
 
-# each directive of strptime as a group of the kind "f": a format of one's own; names are English whatever the locale
-_DIRECTIVES = {
-    "Y": r"(?P<fY>[0-9]{4})", "y": r"(?P<fy>[0-9]{2})", "m": r"(?P<fM>[0-9]{1,2})", "d": r"(?P<fD>[0-9]{1,2})",
-    "e": r"\ ?(?P<fD>[0-9]{1,2})", "H": r"(?P<fh>[0-9]{1,2})", "I": r"(?P<fI>[0-9]{1,2})", "M": r"(?P<fm>[0-9]{1,2})",
-    "S": r"(?P<fs>[0-9]{1,2})", "f": r"(?P<ff>[0-9]{1,9})", "p": r"(?P<fp>[AaPp][Mm])", "b": rf"(?P<fN>{_MONTH})",
-    "B": r"(?P<fN>January|February|March|April|May|June|July|August|September|October|November|December)",
-    "a": r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)", "A": r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day",
-    "z": r"(?P<fz>Z|[+-][0-9]{2}:?[0-9]{2})", "Z": r"(?:[A-Z]{1,5})", "%": "%",
-}  # fmt: skip
-_SHORTHANDS = {"T": "%H:%M:%S", "D": "%m/%d/%y", "F": "%Y-%m-%d", "R": "%H:%M"}
+def find_time(text: str, reference: datetime, zone: tzinfo | None) -> datetime | None:
+    """Find the first timestamp of a common kind that begins in the first `REACH` characters of a record.
+
+    Args:
+        text: the record.
+        reference: aware time near which a timestamp without a year lies: the time of reading.
+        zone: zone of timestamps that name none; None means the host's local zone.
+
+    Returns:
+        The time, aware, with a fixed offset: the timestamp's own when it names one. None when there is none.
+    """
+    return _COMMON._find(text, reference, zone, REACH)
 
 
-def parse_format(name: str) -> TimeFormat:
-    """Make a format of "iso8601", "syslog", "epoch", "epoch_ms" or a strptime string.
+def parse_format(format: str) -> TimeFormat:  # noqa: A002 - the name of the rule's key
+    """Make the reader of a `[rule.time]` format.
+
+    Args:
+        format: "iso8601", "syslog", "epoch" (seconds), "epoch_ms", or a strptime string; names are English ones in
+            any locale, white space stands for any white space.
 
     Raises:
-        ValueError: it is none of these; the message says which directives there are.
+        ValueError: it is none of these; the message says what is wrong and what would be right.
     """
-    if name == "iso8601":
-        return TimeFormat(name, _ISO_ONLY)
-    if name == "syslog":
-        return TimeFormat(name, _SYSLOG_ONLY)
-    if name == "epoch":
-        return TimeFormat(name, re.compile(r"(?<![0-9.])(?P<e>(?P<es>[0-9]{1,11})(?:\.(?P<ef>[0-9]{1,9}))?)(?![0-9])"))
-    if name == "epoch_ms":
-        return TimeFormat(name, re.compile(r"(?<![0-9.])(?P<e>(?P<es>[0-9]{1,11})(?P<ems>[0-9]{3}))(?![0-9])"))
-    if "%" not in name:
-        raise ValueError(f'must be "iso8601", "syslog", "epoch", "epoch_ms" or a strptime string, not {name!r}')
-    for letter, long in _SHORTHANDS.items():
-        name = name.replace(f"%{letter}", long)
-    regex, at, used = "", 0, set()
-    while at < len(name):
-        if name[at] != "%":
-            regex += re.escape(name[at])
-            at += 1
+    if format == "iso8601":
+        return _combine(format, {name: "(?<![0-9])" + _KINDS[name] for name in ("iso", "compact")})
+    if format == "syslog":
+        return _combine(format, {"syslog": "(?<![0-9A-Za-z])" + _KINDS["syslog"]})
+    if format == "epoch":
+        return _combine(format, {"epoch": "(?<![0-9.])" + _EPOCH.replace("{3,}", "+")})
+    if format == "epoch_ms":
+        return _combine(format, {"epoch_ms": "(?<![0-9.])" + _EPOCH_MS})
+    return _combine(format, {"strptime": _translate(format)}, re.IGNORECASE)
+
+
+def _translate(format: str) -> str:  # noqa: A002 - as above
+    """Turn a strptime string into a pattern with one group for each of `_SLOTS` that it names."""
+    expanded = re.sub("%.", lambda found: _EXPANDED.get(found[0], found[0]), format, flags=re.DOTALL)
+    tokens = _TOKENS.findall(expanded)
+    _check_directives(format, tokens)
+    digits = ["[0-9]" in _DIRECTIVES.get(token, "") for token in tokens]
+    pattern = []
+    for place, token in enumerate(tokens):
+        if token.isspace():
+            piece = r"\s{1,16}"  # bounded: a run of blanks must not cost its length squared
+        elif token not in _DIRECTIVES:
+            piece = re.escape(token)
+        elif token == "%Z" and "%z" in tokens:
+            piece = "[A-Za-z]{1,5}"  # the offset says more than its name
+        elif any(digits[max(place - 1, 0) : place]) or any(digits[place + 1 : place + 2]):
+            piece = _DIRECTIVES[token].replace("{1,2}", "{2}").replace("{1,3}", "{3}")  # nothing else parts the numbers
+        else:
+            piece = _DIRECTIVES[token]
+        pattern.append(piece)
+    before = "(?<![0-9])" if digits[0] else "(?<![A-Za-z])" if tokens[0] in _DIRECTIVES else ""
+    return before + "".join(pattern) + ("(?![0-9])" if digits[-1] else "")
+
+
+def _check_directives(format: str, tokens: list[str]) -> None:  # noqa: A002 - as above
+    """Refuse a strptime string that no time can be read by, and say why."""
+    named: dict[str, str] = {}
+    for token in tokens:
+        if token.startswith("%") and token not in _DIRECTIVES:
+            known = " ".join(sorted({*_DIRECTIVES, *_EXPANDED}, key=lambda name: (name.lower(), name)))
+            raise ValueError(f"'{token}' in '{format}' is no directive of a time format; there are: {known}")
+        slot = _GROUP.match(_DIRECTIVES.get(token, ""))
+        if slot is None:
             continue
-        letter = name[at + 1 : at + 2]
-        if letter not in _DIRECTIVES:
-            known = " ".join(f"%{each}" for each in (*_DIRECTIVES, *_SHORTHANDS))
-            raise ValueError(f"has the unknown directive '%{letter}'; known are {known}")
-        if letter in used and letter != "%":
-            raise ValueError(f"has the directive '%{letter}' twice")
-        used.add(letter)
-        regex += _DIRECTIVES[letter]
-        at += 2
-    try:
-        return TimeFormat(name, re.compile(f"(?P<f>{regex})"))
-    except re.error:
-        raise ValueError("names the same part of the time twice") from None
+        if slot[1] in named and {token, named[slot[1]]} != {"%z", "%Z"}:
+            raise ValueError(
+                f"'{format}' has the {slot[1]} twice ({named[slot[1]]} and {token}); leave one of them out"
+            )
+        named[slot[1]] = token
+    if ("half" in named) != ("%I" in tokens):
+        raise ValueError(f"'{format}': %I (hour from 1 to 12) and %p (AM or PM) need each other; %H is the hour of 24")
+    if not ("epoch" in named or "yearday" in named or {"month", "day"} <= named.keys()):
+        close = get_close_matches(format.lower(), _SHIPPED, 1)
+        hint = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(_SHIPPED)}, or name month and day"
+        raise ValueError(f"'{format}' is no time format, it does not say which day it is: {hint} (as in '%Y-%m-%d %T')")
 
 
-def _first(pattern: re.Pattern[str], text: str, reference: datetime, zone: tzinfo | None) -> datetime | None:
-    """Give the first match that is a time; numbers such as month 13 only look like one."""
-    for found in pattern.finditer(text):
-        groups = found.groupdict()
-        kind = found.lastgroup or ""
-        parts = {name[len(kind) :]: value for name, value in groups.items() if value and name.startswith(kind)}
+def _combine(format: str, kinds: dict[str, str], flags: int = 0) -> TimeFormat:  # noqa: A002 - as above
+    """Make one pattern of the kinds, whose last closed group tells which kind it was."""
+    branches = [
+        f"(?P<{kind}>{_GROUP.sub(lambda name, kind=kind: f'(?P<{name[1]}_{kind}>', pattern)})"
+        for kind, pattern in kinds.items()
+    ]
+    pattern = re.compile("|".join(branches) + "|(?P<absent>(?!))", re.ASCII | flags)
+    groups = pattern.groupindex
+    slots = {groups[kind]: tuple(groups.get(f"{slot}_{kind}", groups["absent"]) for slot in _SLOTS) for kind in kinds}
+    return TimeFormat(format, pattern, slots)
+
+
+def _read_moment(parts: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:
+    """Make the time of a match's `_SLOTS`; None when its numbers are none that calendar and clock show."""
+    *civil, fraction, epoch = parts
+    if epoch is not None:
+        moment = _read_epoch(int(epoch), zone)
+    else:
+        moment = _read_nearest(tuple(civil), reference, zone)
+    if moment is None or fraction is None or moment.microsecond:  # a leap second has its fraction
+        return moment
+    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
+
+
+def _read_epoch(seconds: int, zone: tzinfo | None) -> datetime | None:
+    return _fix_offset(datetime.fromtimestamp(seconds, UTC).astimezone(zone)) if seconds < _LAST_EPOCH else None
+
+
+def _read_nearest(civil: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:
+    """Make the civil time; without a year the last one that is not too far after the reference: the nearest."""
+    read = _read_civil if zone is not None else _read_civil.__wrapped__  # the host's zone may change
+    if civil[0] is not None:
+        return read(civil, zone, 0)
+    moment = read(civil, zone, (reference + 2 * MOST_FUTURE).year)
+    while moment is not None and moment - reference > MOST_FUTURE:
+        moment = read(civil, zone, moment.year - 1)
+    return moment
+
+
+@lru_cache(maxsize=1024)
+def _read_civil(civil: tuple[str | None, ...], zone: tzinfo | None, latest_year: int) -> datetime | None:
+    """Make the time, without its fraction; a missing year is the last up to `latest_year` that has the day."""
+    year, month, day, yearday, hour, minute, second, half, offset = civil
+    leap = second == "60"
+    for candidate in _list_years(year, latest_year):
         try:
-            return _epoch(parts, zone) if kind == "e" else _civil(parts, reference, zone)
-        except (ValueError, OverflowError):
+            clock = time(_read_hour(hour, half), int(minute or 0), 59 if leap else int(second or 0))
+            wall = datetime.combine(_read_date(candidate, month, day, yearday), clock)
+        except ValueError:
             continue
+        return _localize(wall.replace(microsecond=999_000) if leap else wall, _read_offset(offset), zone)
     return None
 
 
-def _epoch(parts: dict[str, str], zone: tzinfo | None) -> datetime:
-    micro = parts.get("ms", "") or parts.get("f", "")
-    moment = datetime.fromtimestamp(int(parts["s"]), UTC).replace(microsecond=int(micro[:6].ljust(6, "0") or 0))
-    return moment.astimezone(zone)
+def _list_years(year: str | None, latest: int) -> range:
+    if year is None:
+        return range(latest, latest - 9, -1)  # 2096 and 2104 have a Feb 29, 2100 has none
+    number = int(year)
+    if len(year) == 2:
+        number += 1900 if number >= 69 else 2000  # as POSIX and Python have it
+    return range(number, number + 1) if number in _YEARS else range(0)
 
 
-def _civil(parts: dict[str, str], reference: datetime, zone: tzinfo | None) -> datetime:
-    month = int(parts["M"]) if "M" in parts else _MONTHS[parts["N"][:3].lower()] if "N" in parts else None
-    hour = int(parts.get("h", 0))
-    if "I" in parts:
-        hour = int(parts["I"]) % 12 + 12 * (parts.get("p", "am").lower() == "pm")
-    second = int(parts.get("s", 0))
-    # a leap second is not in the calendar of computers: it is the end of the second before it
-    micro = 999_999 if second == 60 else int(parts.get("f", "")[:6].ljust(6, "0"))
-    clock = (hour, int(parts.get("m", 0)), 59 if second == 60 else second, micro)
-    where = _offset(parts["z"]) if "z" in parts else zone
-    if month is None or "D" not in parts:
-        today = reference.astimezone(where)
-        return _placed(datetime(today.year, today.month, today.day, *clock), where)
-    day = int(parts["D"])
-    if "Y" in parts or "y" in parts:
-        year = int(parts["Y"]) if "Y" in parts else 2000 + int(parts["y"]) - 100 * (int(parts["y"]) > 68)
-        return _placed(datetime(year, month, day, *clock), where)
-    return _nearest_year(month, day, clock, reference, where)
+def _read_date(year: int, month: str | None, day: str | None, yearday: str | None) -> date:
+    if yearday is None:
+        return date(year, _MONTHS.get((month or "")[:3].lower()) or int(month or 0), int(day or 0))
+    found = date(year, 1, 1) + timedelta(int(yearday) - 1)
+    if found.year != year:
+        raise ValueError(yearday)
+    return found
 
 
-def _nearest_year(
-    month: int, day: int, clock: tuple[int, int, int, int], reference: datetime, where: tzinfo | None
-) -> datetime:
-    latest = reference + timedelta(days=1)
-    candidates = []
-    for year in range(reference.year - 8, reference.year + 2):
-        try:
-            moment = _placed(datetime(year, month, day, *clock), where)
-        except ValueError:
-            continue
-        if moment <= latest:
-            candidates.append(moment)
-    if not candidates:
-        raise ValueError("no such day")
-    return min(candidates, key=lambda moment: abs(reference - moment))
+def _read_hour(hour: str | None, half: str | None) -> int:
+    number = int(hour or 0)
+    if half is None:
+        return number
+    if not 1 <= number <= 12:
+        raise ValueError(hour)
+    return number % 12 + (12 if half in {"PM", "pm", "Pm", "pM"} else 0)
 
 
-def _offset(text: str) -> tzinfo:
-    if text in {"Z", "UTC", "GMT"}:
-        return UTC
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
-    return timezone(-offset if text[0] == "-" else offset)
+def _read_offset(text: str | None) -> timezone | None:
+    """Make the zone that the text names; None when it names none, or one that is several."""
+    if text is None:
+        return None
+    digits = text.lstrip("UTCGM").replace(":", "")
+    if digits[:1] not in {"+", "-"}:
+        return UTC if text.upper() in {"Z", "UTC", "GMT"} else None
+    offset = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:] or 0))
+    return timezone(-offset if digits[0] == "-" else offset)
 
 
-def _placed(moment: datetime, where: tzinfo | None) -> datetime:
-    """Give a wall-clock time its zone: the first of two, and moved forward where the clock skipped it."""
-    if where is None:
-        return moment.astimezone()
-    aware = moment.replace(tzinfo=where, fold=0)
-    # a skipped time does not survive the way to UTC and back; what comes back is moved forward
-    return aware.astimezone(UTC).astimezone(where)
+def _localize(wall: datetime, named: timezone | None, zone: tzinfo | None) -> datetime:
+    if named is not None:
+        return wall.replace(tzinfo=named)
+    if zone is None:
+        return _fix_offset(wall.astimezone())
+    # There and back: a time in a gap comes out as the one that a clock not set forward would have meant.
+    return _fix_offset(wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone))
+
+
+def _fix_offset(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=timezone(moment.utcoffset() or timedelta()), fold=0)
+
+
+_COMMON = _combine(
+    "common", {name: f"(?<![0-9{'' if name in _NUMERIC else 'A-Za-z'}])" + kind for name, kind in _KINDS.items()}
+)

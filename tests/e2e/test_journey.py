@@ -160,26 +160,6 @@ def test_a_second_agent_on_the_same_state_is_refused(host: Host) -> None:
     assert host.stop() == 0
 
 
-def test_a_refused_event_is_set_aside_and_the_others_arrive(tmp_path: Path, emulator: Emulator) -> None:
-    """One event that the service does not take never blocks the rest (spec, section 6)."""
-    rules = (
-        RULES
-        + """
-[[rule]]
-id = "blank"
-match = 'BLANK'
-event = "\\u2003"
-"""
-    )
-    host = Host(tmp_path, emulator, rules=rules)
-    host.write("a.log", *(f"ERROR {n}" for n in range(50)), "BLANK", *(f"ERROR {n}" for n in range(50, 100)))
-    host.start()
-    eventually(lambda: len(contents(host)) == 100)
-    eventually(lambda: "refused an event of rule 'blank'" in host.log.read_text())
-
-    assert host.stop() == 0
-
-
 def test_an_unreachable_service_loses_nothing(tmp_path: Path) -> None:
     """SIGTERM during an outage ends within drain_timeout with 0; the next start delivers."""
     with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as emulator:

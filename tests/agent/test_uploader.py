@@ -1,0 +1,178 @@
+"""From the outbox to the acknowledgement: what each answer of the service makes of the waiting events."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import orjson
+import pytest
+
+from shipper.agent.uploader import Uploader
+from shipper.cloudmonitor import batching
+from shipper.cloudmonitor.client import Client
+from shipper.config.model import CloudMonitorTable
+from shipper.events import Event
+from shipper.outbox.store import Store
+from tests.cloudmonitor.recording import RecordingServer, hang_up, replies, reply
+from tests.conftest import eventually
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+OK = reply()
+BAD = reply(400, b'{"code":"400","msg":"name is wrong","requestId":"r-1"}')
+
+
+def event(content: str, rule: str = "r") -> Event:
+    return Event("Name", content, 0, datetime.now(UTC), rule, "/a", 0, "0" * 32)
+
+
+class Line:
+    """A store, an uploader at work on it, and the service."""
+
+    def __init__(self, root: Path, server: RecordingServer, **settings: float) -> None:
+        self.server = server
+        self.store = Store(root, batching.encode)
+        self.client = Client(server.url, "id", "secret", timeout=5.0)
+        self.delivered: list[str] = []
+        self.uploader = Uploader(
+            self.store,
+            self.client,
+            CloudMonitorTable(max_requests_per_second=0, **settings),
+            max_dead_letters=100,
+            delivered=lambda events: self.delivered.extend(orjson.loads(e.payload)["content"] for e in events),
+        )
+        self.thread = threading.Thread(target=self.uploader.run)
+
+    def put(self, *contents: str) -> None:
+        self.store.record([], [event(content) for content in contents])
+        self.uploader.wake()
+
+    def sent(self) -> list[list[str]]:
+        return [[each["content"] for each in orjson.loads(request.body)] for request in self.server.requests]
+
+
+@contextmanager
+def at_work(line: Line, drain: float = 20.0) -> Iterator[Line]:
+    line.thread.start()
+    yield line
+    line.uploader.drain(drain)
+    line.thread.join()
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    server = RecordingServer()
+    made = Line(tmp_path, server)
+    yield made
+    made.client.close()
+    made.store.close()
+    server.stop()
+
+
+@pytest.mark.parametrize("bad", [[], [0], [99], [7, 8], [0, 50, 99], list(range(100))])
+def test_refused_events_are_found_by_halving(line: Line, bad: list[int]) -> None:
+    """Only the refused ones become dead letters, with the service's words; every other one is accepted once."""
+    poison = [f"<{number}>" for number in bad]
+    line.server.answer = lambda handler: (BAD if any(p.encode() in line.server.last.body for p in poison) else OK)(
+        handler
+    )
+    line.put(*(f"<{number}>" for number in range(100)))
+    with at_work(line):
+        eventually(lambda: line.store.waiting_count == 0)
+
+    assert sorted(line.delivered) == sorted(f"<{n}>" for n in range(100) if n not in bad)
+    assert line.store.dead_letter_count() == len(bad)
+    # two requests for each level of the tree above each refused event, and the first one
+    assert len(line.server.requests) <= 1 + 2 * 7 * max(1, len(bad))
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        reply(500, b"oops"),
+        reply(200, b'{"code":"500","msg":"later"}'),
+        reply(200, b"<html>proxy</html>"),
+        reply(403, b'{"code":"403","msg":"rate limit"}'),
+        reply(403, b'{"code":"403","msg":"what nobody has seen"}'),
+        reply(503, b""),
+        hang_up,
+    ],
+    ids=["500", "code 500", "html", "rate limit", "unclear 403", "503", "reset"],
+)
+def test_temporary_trouble_loses_nothing(line: Line, trouble: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    """The same events are sent again until they are accepted; trouble and recovery are told once."""
+    line.server.answer = replies(trouble, trouble, OK)
+    line.put("a", "b")
+    with at_work(line):
+        eventually(lambda: line.delivered == ["a", "b"])
+
+    assert line.sent() == [["a", "b"]] * 3
+    assert [record.code for record in caplog.records if record.levelname == "WARNING"] == ["delivery_failing"]  # type: ignore[attr-defined]
+    assert line.store.dead_letter_count() == 0
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        reply(403, b'{"code":"403","msg":"cannot upload event, please use ram to auth"}'),
+        reply(401, b""),
+        reply(302, b"", Location="http://elsewhere"),
+    ],
+    ids=["permission", "401", "redirect"],
+)
+def test_a_refusal_of_the_whole_account_keeps_everything(line: Line, refusal: Answer) -> None:
+    """No dead letters, no storm of requests: the events wait for a person, also over a restart."""
+    line.server.answer = refusal
+    line.put("a")
+    with at_work(line, drain=0.2):
+        eventually(lambda: line.server.requests)
+
+    assert line.store.waiting_count == 1
+    assert line.store.dead_letter_count() == 0
+    assert len(line.server.requests) <= 2
+
+
+def test_a_drain_ends_in_time_when_nothing_can_be_delivered(line: Line) -> None:
+    """Events stay in the store for the next start."""
+    line.server.answer = reply(500)
+    line.put("a")
+    with at_work(line, drain=0.3):
+        eventually(lambda: line.server.requests)
+
+    assert not line.thread.is_alive()
+    assert line.store.waiting_count == 1
+
+
+def test_batches_are_full_and_within_the_limits(line: Line) -> None:
+    """At most 100 events and 500,000 bytes (API reference, section 6)."""
+    line.put(*(f"{number} " + "x" * 4000 for number in range(250)), *(f"short {number}" for number in range(250)))
+    with at_work(line):
+        eventually(lambda: line.store.waiting_count == 0)
+
+    assert max(len(request.body) for request in line.server.requests) <= 500_000
+    assert max(len(each) for each in line.sent()) == 100
+    assert len(line.server.requests) <= 7
+
+
+def test_the_first_event_goes_at_once_and_those_behind_it_together(tmp_path: Path) -> None:
+    """`linger`: a quiet line is quick, a busy one does not send an event a request."""
+    server = RecordingServer()
+    line = Line(tmp_path, server)
+    line.uploader = Uploader(
+        line.store, line.client, CloudMonitorTable(linger=3600.0), max_dead_letters=1, delivered=None
+    )
+    line.thread = threading.Thread(target=line.uploader.run)
+    with at_work(line):
+        line.put("first")
+        eventually(lambda: line.sent() == [["first"]])
+        for number in range(20):
+            line.put(str(number))
+
+    assert line.sent() == [["first"], [str(number) for number in range(20)]]
+    line.client.close()
+    line.store.close()
+    server.stop()

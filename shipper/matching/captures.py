@@ -13,7 +13,7 @@ _NAME = re.compile(r"\(\?P?<\s*([^\W\d]\w*)\s*>")
 _ZERO_TIMES = re.compile(r"[?*]|\{[0\s]*,|\{\s*0[0\s]*\}")
 _COMMENT = re.compile(r"\(\?#(?:[^\\)]|\\.)*\)", re.DOTALL)
 _BLANK = re.compile(r"\s+|#[^\n]*")
-_VERBOSE = re.compile(r"\(\?[A-Za-z0-9-]*x")
+_VERBOSE = re.compile(r"(?<!\\)\(\?[A-Za-z0-9-]*x")
 _VERBOSE_THROUGHOUT = re.compile(r"\(\?[A-Za-z0-9]*x[A-Za-z0-9]*\)")
 
 

@@ -160,8 +160,8 @@ class Engine:
         time = self._time(rule, captures, record.text, block)
         identifier = event_id(self._host.hostname, block.head, record.offset, record.raw, rule.id)
         # later ones win: nothing from the log replaces a built-in (spec, section 4)
-        values: dict[str, str | None] = {str(place): value for place, value in enumerate(found.groups(), start=1)}
-        values |= block.origin.fields
+        values: dict[str, str | None] = {**block.origin.fields}
+        values |= {str(place): value for place, value in enumerate(found.groups(), start=1)}
         values |= captures
         values |= {
             "line": record.text,

@@ -45,8 +45,15 @@ def read_template(value: object) -> Template:
 
 
 def parse_group(value: object) -> int | Template:
-    """Take a group id, or a template that gives one."""
-    return read_template(value) if isinstance(value, str) else kinds.parse_group_id(value)
+    """Take a group id, or a template that gives one; digits in quotes are a group id too."""
+    if not isinstance(value, str):
+        return kinds.parse_group_id(value)
+    template = read_template(value)
+    if template.holes:
+        return template
+    if not (value.isascii() and value.isdigit()):
+        raise ValueError(f'must be a whole number, or a template such as "{{group}}" that gives one, not {value!r}')
+    return kinds.parse_group_id(int(value))
 
 
 def read_format(value: object) -> TimeFormat:

@@ -23,8 +23,9 @@ from shipper.matching.rule_file import RuleFile, RuleTable
 from shipper.matching.templates import BUILT_IN, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from shipper.config.locator import KeyPath
     from shipper.config.model import Config, SourceTable
     from shipper.config.reader import Document
 
@@ -49,8 +50,11 @@ def load_configured_rules(config: Config) -> tuple[Rulebook, tuple[Problem, ...]
     files: set[Path] = set()
     empty: list[Problem] = []
     for pattern in config.rules:
-        found = glob.glob(str(config.resolve(pattern)), recursive=True)
-        files.update(Path(path) for path in found)
+        where = config.resolve(pattern)
+        # only what the user wrote is a glob: the configuration's own directory may hold brackets
+        base = config.file.parent if config.file is not None and config.file.parent in where.parents else Path("/")
+        found = glob.glob(str(where.relative_to(base)), root_dir=base, recursive=True)
+        files.update(base / path for path in found)
         if not found:
             said = f"'rules': {pattern!r} matches no file; no rule comes from it"
             empty.append(Problem(str(config.file or "the configuration"), said, warning=True))
@@ -83,23 +87,35 @@ def load_rules(
         except ConfigurationError as error:
             problems += error.problems
             continue
-        for number, made in _read_rules(document, problems):
-            place = document.problem(("rule", number, "id"), "", rule=made.id)
-            if made.id in places:
-                said = f"the id is already used at {places[made.id]}; ids are unique over all files"
-                problems.append(dataclasses.replace(place, message=said))
-                continue
-            places[made.id] = f"{place.file}:{place.line}"
-            problems += _Check(document, number, made, sources).problems()
-            rules.append(_rule(made, has_time="time" in document.values["rule"][number]))
-            cases += _cases(document, number, made, rules[-1])
+        for found in _read_rules(document, problems):
+            if found.id in places:
+                said = f"the id is already used at {places[found.id]}; ids are unique over all files"
+                problems.append(document.problem(("rule", found.number, "id"), said, rule=found.id))
+            elif found.id is not None:
+                place = document.locator.find(("rule", found.number, "id"))
+                places[found.id] = f"{document.file}:{place.line}"
+            if found.readable is not None:
+                problems += _Check(document, found, found.readable, sources).problems()
+            if found.whole is not None:
+                rules.append(_rule(found.whole, has_time="time" in document.values["rule"][found.number]))
+                cases += _cases(document, found.number, found.whole, rules[-1])
     if any(not problem.warning for problem in problems):
         raise ConfigurationError(problems)
     return Rulebook(tuple(rules), tuple(cases), tuple(files)), tuple(problems)
 
 
-def _read_rules(document: Document, problems: list[Problem]) -> Iterator[tuple[int, RuleTable]]:
-    """Read the rules of a file that can be read; problems are added to the list, each with the rule's id."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """One `[[rule]]`: its position, its id if it names one, the whole of it, or what of a faulty one can be judged."""
+
+    number: int
+    id: str | None
+    whole: RuleTable | None
+    readable: RuleTable | None
+
+
+def _read_rules(document: Document, problems: list[Problem]) -> Iterator[_Found]:
+    """Read the rules of a file; problems of single keys are added to the list, each with the rule's id."""
     reader = TableReader(document)
     reader.read(RuleFile, document.values)
     found = document.values.get("rule", [])
@@ -110,13 +126,21 @@ def _read_rules(document: Document, problems: list[Problem]) -> Iterator[tuple[i
     for number, values in enumerate(found):
         reader.problems.clear()
         made = reader.read(RuleTable, values, ("rule", number))
-        identifier = values.get("id")
-        problems += [
-            dataclasses.replace(problem, rule=identifier if isinstance(identifier, str) else None)
-            for problem in reader.problems
-        ]
-        if made is not None:
-            yield number, made
+        named = values.get("id")
+        identifier = named if isinstance(named, str) and named.strip() else None
+        problems += [dataclasses.replace(problem, rule=identifier) for problem in reader.problems]
+        yield _Found(number, identifier, made, made or _readable_part(document, number, values))
+
+
+def _readable_part(document: Document, number: int, values: Mapping[str, object]) -> RuleTable | None:
+    """Read a faulty rule without its faulty keys, so that the rest is judged too and all problems are told at once."""
+    stand_in: dict[str, object] = {"id": "-", "match": "-", "event": "-"}
+
+    def read(some: dict[str, object]) -> RuleTable | None:
+        return TableReader(document).read(RuleTable, some, ("rule", number))
+
+    sound = {key: value for key, value in values.items() if read({**stand_in, key: value}) is not None}
+    return read({**stand_in, **sound}) if "match" in sound else None
 
 
 def _rule(made: RuleTable, *, has_time: bool) -> Rule:
@@ -152,9 +176,12 @@ def _cases(document: Document, number: int, made: RuleTable, rule: Rule) -> Iter
 class _Check:
     """What can only be judged with the whole rule in view: names in templates, sources, what a pattern matches."""
 
-    def __init__(self, document: Document, number: int, made: RuleTable, sources: Sequence[SourceTable] | None) -> None:
+    def __init__(
+        self, document: Document, found: _Found, made: RuleTable, sources: Sequence[SourceTable] | None
+    ) -> None:
         self._document = document
-        self._number = number
+        self._number = found.number
+        self._id = found.id
         self._made = made
         self._sources = sources
         self._captures = set(made.match.groupindex)
@@ -170,7 +197,8 @@ class _Check:
                 self._check_names(key, template)
         if made.time.field is not None and made.time.field not in self._captures:
             close = suggestion(made.time.field, sorted(self._captures))
-            self._report("time", f"'field' names the capture '{made.time.field}', which 'match' does not have{close}")
+            said = f"'field' names the capture '{made.time.field}', which 'match' does not have{close}"
+            self._report("time.field", said)
         if self._sources is not None:
             for pattern in made.sources:
                 if not any(fnmatchcase(source.name, pattern) for source in self._sources):
@@ -178,13 +206,13 @@ class _Check:
                     said = f"'{pattern}' in 'sources' fits no configured source{suggestion(pattern, names)}"
                     self._report("sources", said, warning=True)
         if made.match.search("") is not None:
-            self._report("match", "the pattern matches the empty text, so it matches every line", warning=True)
+            said = "the pattern matches the empty text, so it probably matches every line; ask for something in it"
+            self._report("match", said, warning=True)
         return self._found
 
     def _check_names(self, key: str, template: Template) -> None:
-        fields = self._field_names()
         numbers = {str(number) for number in range(1, self._made.match.groups + 1)}
-        known = self._captures | BUILT_IN | (fields or set()) | numbers
+        known = self._captures | BUILT_IN | self._field_names() | numbers
         absent = optional_captures(self._made.match.pattern)
         for hole in template.holes:
             if hole.name not in known:
@@ -192,7 +220,7 @@ class _Check:
                     f"'{key}' uses {{{hole.name}}}, which is no capture of 'match', no built-in, no field of a source"
                     f"{suggestion(hole.name, sorted(known))}"
                 )
-                self._report(key, said, warning=fields is None)
+                self._report(key, said, warning=self._sources is None)
             elif hole.name in absent and hole.default is None:
                 said = (
                     f"'{key}' uses {{{hole.name}}}, which may take no part in a match and is empty then; "
@@ -200,18 +228,16 @@ class _Check:
                 )
                 self._report(key, said, warning=True)
 
-    def _field_names(self) -> set[str] | None:
-        """Give the fields that sources of this rule, and its tests, have; None when no configuration is at hand."""
-        tested = {name for test in self._made.test for name in test.fields or {}}
-        if self._sources is None:
-            return tested or None
+    def _field_names(self) -> set[str]:
+        """Give the fields that sources of this rule, and its tests, have; sources are not always at hand."""
         applies = [
             source
-            for source in self._sources
+            for source in self._sources or ()
             if not self._made.sources or any(fnmatchcase(source.name, glob) for glob in self._made.sources)
         ]
-        return tested | {name for source in applies for name in source.fields or {}}
+        given = [test.fields for test in self._made.test] + [source.fields for source in applies]
+        return {name for fields in given for name in fields or {}}
 
     def _report(self, key: str, message: str, *, warning: bool = False) -> None:
-        path = ("rule", self._number, key)
-        self._found.append(self._document.problem(path, message, rule=self._made.id, warning=warning))
+        path: KeyPath = ("rule", self._number, *key.split("."))
+        self._found.append(self._document.problem(path, message, rule=self._id, warning=warning))

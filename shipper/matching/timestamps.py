@@ -16,7 +16,7 @@ pattern is bounded at each place where it may begin, digits are ASCII, and no mo
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from difflib import get_close_matches
 from functools import lru_cache
@@ -35,56 +35,13 @@ _LONGEST = 64  # characters of the longest common timestamp: one that begins wit
 _TRIES = 32
 _YEARS = range(1970, 9999)  # 9999 is left out: conversion between zones would leave what datetime holds
 _LAST_EPOCH = 4_133_980_800  # 2101-01-01T00:00:00Z; the patterns see to it that it is not before 2001
-_MONTH_NAMES = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_MONTH_NAMES = "January February March April May June July August September October November December".split()
+_DAY_NAMES = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _MONTHS = {name[:3].lower(): number for number, name in enumerate(_MONTH_NAMES, 1)}
-_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 _SLOTS = ("year", "month", "day", "yearday", "hour", "minute", "second", "half", "zone", "fraction", "epoch")
-
-_MONTH = "(?P<month>" + "|".join(name[:3] for name in _MONTH_NAMES) + ")"
-_DAY_MONTH_YEAR = rf"(?P<day>[0-9]{{1,2}})[/ -]{_MONTH}[/ -](?P<year>[0-9]{{4}})"
-_FRACTION = r"(?:[.,](?P<fraction>[0-9]{1,9})(?![0-9]))?"
-_SECOND = rf":(?P<second>[0-9]{{2}})(?![0-9]){_FRACTION}"
-_TIME = rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}}){_SECOND}"
+_GROUP = re.compile(r"\(\?P<(\w+)>")
 _OFFSET = r"[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?(?![0-9:.])"
-# "+25:00" is an offset that no place has, so what stands before it is no time either.
-_ZONE = rf"(?: ?(?P<zone>(?:UTC|GMT)?{_OFFSET}|(?:[Zz]|UTC|GMT)(?![A-Za-z0-9+-]))|(?![+-][0-9]{{2}}:[0-9]{{2}}))"
-_EPOCH_END = r"(?![0-9A-Za-z_]|\.[0-9])"
-_EPOCH_START = r"(?:\A|(?<=[\[\"'=]))"
-_EPOCH = rf"(?P<epoch>[1-4][0-9]{{9}})(?:\.(?P<fraction>[0-9]{{3,}}))?{_EPOCH_END}"
-_EPOCH_MS = rf"(?P<epoch>[1-4][0-9]{{9}})(?P<fraction>[0-9]{{3}}){_EPOCH_END}"
-
-# Behind what may not stand before them: a digit before the first three lines' kinds, a letter or digit before the rest.
-_KINDS = {
-    "iso": (  # also log4j, nginx's error log, PostgreSQL, Go, RFC 5424; the seconds may be left out
-        r"(?P<year>[0-9]{4})[-/](?P<month>[0-9]{1,2})[-/](?P<day>[0-9]{1,2})[Tt ]"
-        rf"(?P<hour>[0-9]{{1,2}}):(?P<minute>[0-9]{{2}})(?:{_SECOND}|(?!:?[0-9])){_ZONE}"
-    ),
-    "compact": (
-        r"(?P<year>(?:19|2[0-9])[0-9]{2})(?P<month>[0-9]{2})(?P<day>[0-9]{2})[Tt -]"
-        rf"(?P<hour>[0-9]{{2}}):?(?P<minute>[0-9]{{2}}):?(?P<second>[0-9]{{2}})(?![0-9]){_FRACTION}{_ZONE}"
-    ),
-    "access": rf"{_DAY_MONTH_YEAR}[: ]{_TIME}{_ZONE}",  # also Redis, PHP, Tomcat and mail headers
-    "chinese": (
-        r"(?P<year>[0-9]{4})年(?P<month>[0-9]{1,2})月(?P<day>[0-9]{1,2})日[ T]?(?P<hour>[0-9]{1,2})[:：时時]"
-        rf"(?P<minute>[0-9]{{1,2}})[:：分](?P<second>[0-9]{{1,2}})(?![0-9]){_FRACTION}秒?{_ZONE}"
-    ),
-    "epoch": _EPOCH_START + _EPOCH,
-    "epoch_ms": _EPOCH_START + _EPOCH_MS,
-    "ctime": (  # Apache's error log, date(1): only behind a weekday is a number after the time the year
-        rf"(?:{'|'.join(name[:3] for name in _DAY_NAMES)}) {_MONTH} {{1,2}}(?P<day>[0-9]{{1,2}}) {_TIME}"
-        r"(?: (?P<zone>[A-Z]{3,5}|[+-][0-9]{4}))? (?P<year>[0-9]{4})(?![0-9])"
-    ),
-    "syslog": (  # also java.util.logging and Cisco, which name the year
-        rf"{_MONTH} {{1,2}}(?P<day>[0-9]{{1,2}})(?:,? (?P<year>[0-9]{{4}}),?)? {_TIME}(?: (?P<half>AM|PM)\b)?{_ZONE}"
-    ),
-}
-_NUMERIC = ("iso", "compact", "access", "chinese", "epoch", "epoch_ms")
-
-_EXPANDED = {"%T": "%H:%M:%S", "%D": "%m/%d/%y", "%F": "%Y-%m-%d"}
 _DIRECTIVES = {
     "%Y": "(?P<year>[0-9]{4})",
     "%y": "(?P<year>[0-9]{2})",
@@ -106,14 +63,38 @@ _DIRECTIVES = {
     "%%": "%",
 }
 _DIRECTIVES |= {"%B": _DIRECTIVES["%b"], "%A": _DIRECTIVES["%a"]}
-_GROUP = re.compile(r"\(\?P<(\w+)>")
+_EXPANDED = {"%T": "%H:%M:%S", "%D": "%m/%d/%y", "%F": "%Y-%m-%d"}
 _TOKENS = re.compile(r"%.?|\s+|[^%\s]+", re.DOTALL)
-_SHIPPED = ("iso8601", "syslog", "epoch", "epoch_ms")
+
+# The kinds: patterns in which a directive stands for its group.
+_END = r"(?![0-9])(?:[.,]%f(?![0-9]))?"  # of the seconds: a fraction or none
+# "+25:00" is an offset that no place has, so what stands before it is no time either.
+_ZONE = rf"(?: ?(?P<zone>(?:UTC|GMT)?{_OFFSET}|(?:[Zz]|UTC|GMT)(?![A-Za-z0-9+-]))|(?![+-][0-9]{{2}}:[0-9]{{2}}))"
+_EPOCH = r"%s(?:\.(?P<fraction>[0-9]{3,}))?(?![0-9A-Za-z_]|\.[0-9])"
+_EPOCH_MS = r"%s(?P<fraction>[0-9]{3})(?![0-9A-Za-z_]|\.[0-9])"
+_EPOCH_START = r"(?:\A|(?<=[\[\"'=]))"  # anywhere else ten digits are more often a number of something
+_KINDS = {
+    # also log4j, nginx's error log, PostgreSQL, Go, RFC 5424; the seconds may be left out
+    "iso": rf"%Y[-/]%m[-/]%d[Tt ]%H:%M(?::%S{_END}|(?!:?[0-9])){_ZONE}",
+    "compact": rf"%Y%m%d[Tt -]%H:?%M:?%S{_END}{_ZONE}",
+    "access": rf"%d[/ -]%b[/ -]%Y[: ]%H:%M:%S{_END}{_ZONE}",  # also Redis, PHP, Tomcat and mail headers
+    "chinese": rf"%Y年%m月%d日[ T]?%H[:：时時]%M[:：分]%S{_END}秒?{_ZONE}",
+    "epoch": _EPOCH_START + _EPOCH,
+    "epoch_ms": _EPOCH_START + _EPOCH_MS,
+    # Apache's error log, date(1): only behind a weekday is a number after the time the year
+    "ctime": rf"%a %b {{1,2}}%d %H:%M:%S{_END}(?: (?P<zone>[A-Z]{{3,5}}|[+-][0-9]{{4}}))? %Y(?![0-9])",
+    # also java.util.logging and Cisco, which name the year
+    "syslog": rf"%b {{1,2}}%d(?:,? %Y,?)? %H:%M:%S{_END}(?: %p\b)?{_ZONE}",
+}
+# What may begin a common timestamp, told cheaply: most places in most records may not.
+_BEGIN = (
+    "(?=[0-9ADFJMNOSTW])(?<![0-9])(?=[0-9]{4}[-/0-9年]|[0-9]{1,2}[/ -][ADFJMNOS]|(?<![A-Za-z])[ADFJMNOSTW][a-z]{2,8} )"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class TimeFormat:
-    """Where in a text a time stands and how it is written; made by `parse_format`.
+    """How a time is written; made by `parse_format`.
 
     Attributes:
         format: the format as the rule has it.
@@ -121,8 +102,8 @@ class TimeFormat:
 
     format: str
     _pattern: re.Pattern[str] = field(repr=False, compare=False)
-    _slots: dict[int, tuple[int, ...]] = field(repr=False, compare=False)
-    """For each kind, by the number of the group around it: the groups that hold `_SLOTS`."""
+    _slots: dict[int, tuple[int, ...]] = field(repr=False, compare=False)  # kind's group -> the groups of _SLOTS
+    _reach: int | None = field(default=None, repr=False, compare=False)
 
     def read(self, text: str, reference: datetime, zone: tzinfo | None) -> datetime | None:
         """Find the first time in `text` that is written like this.
@@ -133,15 +114,13 @@ class TimeFormat:
             zone: zone of times that name none; None means the host's local zone.
 
         Returns:
-            The time, aware, with a fixed offset; None when there is none in `text`.
+            The time, aware, with a fixed offset: its own when it names one. None when there is none in `text`.
         """
-        return self._find(text, reference, zone, len(text))
-
-    def _find(self, text: str, reference: datetime, zone: tzinfo | None, reach: int) -> datetime | None:
         start = 0
+        reach = len(text) if self._reach is None else self._reach
         for _ in range(_TRIES):
             match = self._pattern.search(text, start, reach + _LONGEST)
-            if match is None or match.lastindex is None or match.start() > reach:
+            if match is None or match.lastindex is None or match.start() >= reach:
                 return None
             found = _read_moment(match.group(*self._slots[match.lastindex]), reference, zone)
             if found is not None:
@@ -153,91 +132,78 @@ class TimeFormat:
 def find_time(text: str, reference: datetime, zone: tzinfo | None) -> datetime | None:
     """Find the first timestamp of a common kind that begins in the first `REACH` characters of a record.
 
-    Args:
-        text: the record.
-        reference: aware time near which a timestamp without a year lies: the time of reading.
-        zone: zone of timestamps that name none; None means the host's local zone.
-
-    Returns:
-        The time, aware, with a fixed offset: the timestamp's own when it names one. None when there is none.
+    Arguments and result are those of `TimeFormat.read`.
     """
-    return _COMMON._find(text, reference, zone, REACH)
+    return _COMMON.read(text, reference, zone)
 
 
 def parse_format(format: str) -> TimeFormat:  # noqa: A002 - the name of the rule's key
     """Make the reader of a `[rule.time]` format.
 
     Args:
-        format: "iso8601", "syslog", "epoch" (seconds), "epoch_ms", or a strptime string; names are English ones in
-            any locale, white space stands for any white space.
+        format: "iso8601", "syslog", "epoch" (seconds), "epoch_ms", or a strptime string; its names are the English
+            ones in any locale and any case, its white space stands for any white space.
 
     Raises:
         ValueError: it is none of these; the message says what is wrong and what would be right.
     """
-    if format == "iso8601":
-        return _combine(format, {name: "(?<![0-9])" + _KINDS[name] for name in ("iso", "compact")})
-    if format == "syslog":
-        return _combine(format, {"syslog": "(?<![0-9A-Za-z])" + _KINDS["syslog"]})
-    if format == "epoch":
-        return _combine(format, {"epoch": "(?<![0-9.])" + _EPOCH.replace("{3,}", "+")})
-    if format == "epoch_ms":
-        return _combine(format, {"epoch_ms": "(?<![0-9.])" + _EPOCH_MS})
-    return _combine(format, {"strptime": _translate(format)}, re.IGNORECASE)
+    if format in _NAMED:
+        return _NAMED[format]
+    return _combine(format, {"strptime": _translate(format)}, "", re.IGNORECASE)
 
 
 def _translate(format: str) -> str:  # noqa: A002 - as above
-    """Turn a strptime string into a pattern with one group for each of `_SLOTS` that it names."""
-    expanded = re.sub("%.", lambda found: _EXPANDED.get(found[0], found[0]), format, flags=re.DOTALL)
-    tokens = _TOKENS.findall(expanded)
+    """Turn a strptime string into a pattern; of a number that touches another one only its full width is taken."""
+    tokens = _TOKENS.findall(re.sub("%.", lambda found: _EXPANDED.get(found[0], found[0]), format, flags=re.DOTALL))
     _check_directives(format, tokens)
     digits = ["[0-9]" in _DIRECTIVES.get(token, "") for token in tokens]
-    pattern = []
+    pattern = "(?<![0-9])" if digits[0] else "(?<![A-Za-z])" if tokens[0] in _DIRECTIVES else ""
     for place, token in enumerate(tokens):
         if token.isspace():
             piece = r"\s{1,16}"  # bounded: a run of blanks must not cost its length squared
-        elif token not in _DIRECTIVES:
-            piece = re.escape(token)
-        elif token == "%Z" and "%z" in tokens:
+        elif "%z" in tokens and token.endswith("%Z"):
             piece = "[A-Za-z]{1,5}"  # the offset says more than its name
-        elif any(digits[max(place - 1, 0) : place]) or any(digits[place + 1 : place + 2]):
-            piece = _DIRECTIVES[token].replace("{1,2}", "{2}").replace("{1,3}", "{3}")  # nothing else parts the numbers
         else:
-            piece = _DIRECTIVES[token]
-        pattern.append(piece)
-    before = "(?<![0-9])" if digits[0] else "(?<![A-Za-z])" if tokens[0] in _DIRECTIVES else ""
-    return before + "".join(pattern) + ("(?![0-9])" if digits[-1] else "")
+            piece = _DIRECTIVES.get(token) or re.escape(token)
+            if digits[place] and (any(digits[place - 1 : place]) or any(digits[place + 1 : place + 2])):
+                piece = piece.replace("{1,2}", "{2}").replace("{1,3}", "{3}")
+        pattern += piece
+    return pattern + ("(?![0-9])" if digits[-1] else "")
 
 
 def _check_directives(format: str, tokens: list[str]) -> None:  # noqa: A002 - as above
-    """Refuse a strptime string that no time can be read by, and say why."""
+    """Refuse a strptime string by which no time can be read, and say why."""
     named: dict[str, str] = {}
-    for token in tokens:
-        if token.startswith("%") and token not in _DIRECTIVES:
+    for directive in tokens:
+        if directive.startswith("%") and directive not in _DIRECTIVES:
             known = " ".join(sorted({*_DIRECTIVES, *_EXPANDED}, key=lambda name: (name.lower(), name)))
-            raise ValueError(f"'{token}' in '{format}' is no directive of a time format; there are: {known}")
-        slot = _GROUP.match(_DIRECTIVES.get(token, ""))
+            raise ValueError(f"'{directive}' in '{format}' is no directive of a time format; there are: {known}")
+        slot = _GROUP.match(_DIRECTIVES.get(directive, ""))
         if slot is None:
             continue
-        if slot[1] in named and {token, named[slot[1]]} != {"%z", "%Z"}:
+        if slot[1] in named and {directive, named[slot[1]]} != {"%z", "%Z"}:
             raise ValueError(
-                f"'{format}' has the {slot[1]} twice ({named[slot[1]]} and {token}); leave one of them out"
+                f"'{format}' has the {slot[1]} twice ({named[slot[1]]}, {directive}); leave one of them out"
             )
-        named[slot[1]] = token
+        named[slot[1]] = directive
     if ("half" in named) != ("%I" in tokens):
         raise ValueError(f"'{format}': %I (hour from 1 to 12) and %p (AM or PM) need each other; %H is the hour of 24")
     if not ("epoch" in named or "yearday" in named or {"month", "day"} <= named.keys()):
-        close = get_close_matches(format.lower(), _SHIPPED, 1)
-        hint = f"did you mean '{close[0]}'?" if close else f"use one of {', '.join(_SHIPPED)}, or name month and day"
-        raise ValueError(f"'{format}' is no time format, it does not say which day it is: {hint} (as in '%Y-%m-%d %T')")
+        close = get_close_matches(format.lower(), _NAMED, 1)
+        hint = f"did you mean '{close[0]}'?" if close else f"use {', '.join(_NAMED)} or a strptime string like '%F %T'"
+        raise ValueError(f"'{format}' is no time format, it does not say which day it is: {hint}")
 
 
-def _combine(format: str, kinds: dict[str, str], flags: int = 0) -> TimeFormat:  # noqa: A002 - as above
-    """Make one pattern of the kinds, whose last closed group tells which kind it was."""
-    branches = [
-        f"(?P<{kind}>{_GROUP.sub(lambda name, kind=kind: f'(?P<{name[1]}_{kind}>', pattern)})"
-        for kind, pattern in kinds.items()
-    ]
-    pattern = re.compile("|".join(branches) + "|(?P<absent>(?!))", re.ASCII | flags)
+def _combine(format: str, kinds: dict[str, str], begin: str, flags: int = 0) -> TimeFormat:  # noqa: A002 - as above
+    """Make one pattern of kinds: the group that closes last, the one around the kind, tells which it was."""
+
+    def make_branch(kind: str) -> str:
+        spelled = re.sub("%.", lambda directive: _DIRECTIVES[directive[0]], kinds[kind])
+        if kind == "compact":
+            spelled = spelled.replace("{1,2}", "{2}")
+        return f"(?P<{kind}>" + _GROUP.sub(rf"(?P<\1_{kind}>", spelled) + ")"
+
+    pattern = re.compile(f"{begin}(?:{'|'.join(map(make_branch, kinds))}|(?P<absent>(?!)))", re.ASCII | flags)
     groups = pattern.groupindex
     slots = {groups[kind]: tuple(groups.get(f"{slot}_{kind}", groups["absent"]) for slot in _SLOTS) for kind in kinds}
     return TimeFormat(format, pattern, slots)
@@ -246,17 +212,15 @@ def _combine(format: str, kinds: dict[str, str], flags: int = 0) -> TimeFormat: 
 def _read_moment(parts: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:
     """Make the time of a match's `_SLOTS`; None when its numbers are none that calendar and clock show."""
     *civil, fraction, epoch = parts
-    if epoch is not None:
-        moment = _read_epoch(int(epoch), zone)
-    else:
+    if epoch is None:
         moment = _read_nearest(tuple(civil), reference, zone)
+    elif int(epoch) < _LAST_EPOCH:
+        moment = _fix_offset(datetime.fromtimestamp(int(epoch), UTC).astimezone(zone))
+    else:
+        return None
     if moment is None or fraction is None or moment.microsecond:  # a leap second has its fraction
         return moment
     return moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
-
-
-def _read_epoch(seconds: int, zone: tzinfo | None) -> datetime | None:
-    return _fix_offset(datetime.fromtimestamp(seconds, UTC).astimezone(zone)) if seconds < _LAST_EPOCH else None
 
 
 def _read_nearest(civil: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:
@@ -289,8 +253,8 @@ def _list_years(year: str | None, latest: int) -> range:
     if year is None:
         return range(latest, latest - 9, -1)  # 2096 and 2104 have a Feb 29, 2100 has none
     number = int(year)
-    if len(year) == 2:
-        number += 1900 if number >= 69 else 2000  # as POSIX and Python have it
+    if len(year) == 2:  # as POSIX and Python have it
+        number += 1900 if number >= 69 else 2000
     return range(number, number + 1) if number in _YEARS else range(0)
 
 
@@ -336,6 +300,10 @@ def _fix_offset(moment: datetime) -> datetime:
     return moment.replace(tzinfo=timezone(moment.utcoffset() or timedelta()), fold=0)
 
 
-_COMMON = _combine(
-    "common", {name: f"(?<![0-9{'' if name in _NUMERIC else 'A-Za-z'}])" + kind for name, kind in _KINDS.items()}
-)
+_NAMED = {
+    "iso8601": _combine("iso8601", {kind: _KINDS[kind] for kind in ("iso", "compact")}, "(?<![0-9])"),
+    "syslog": _combine("syslog", {"syslog": _KINDS["syslog"]}, "(?<![0-9A-Za-z])"),
+    "epoch": _combine("epoch", {"epoch": _EPOCH.replace("{3,}", "+")}, "(?<![0-9.])"),
+    "epoch_ms": _combine("epoch_ms", {"epoch_ms": _EPOCH_MS}, "(?<![0-9.])"),
+}
+_COMMON = replace(_combine("common", _KINDS, _BEGIN), _reach=REACH)

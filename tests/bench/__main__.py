@@ -48,7 +48,7 @@ def wc(bench: Bench) -> None:
 def matching_alone(bench: Bench) -> None:
     """Read blocks and match them; events go nowhere."""
     rulebook, _ = load_rules([bench.rule_file])
-    engine = Engine(rulebook, Host("bench", "127.0.0.1"), 0.1, 0)
+    engine = Engine(rulebook.rules, Host("bench", "127.0.0.1"), 0.1, 0)
     file = LogFile.open(str(bench.log))
     tailer = Tailer(file, str(bench.log), Origin("bench"), max_line_bytes=65536, partial_timeout=5.0)
     events = 0
@@ -116,7 +116,8 @@ def main() -> None:
         lines, matching = write_log(root / "bench.log", options.megabytes, options.rules, options.hits)
         size = (root / "bench.log").stat().st_size
         print(  # noqa: T201
-            f"{size / 1e6:.0f} MB, {lines} lines of {size / lines:.0f} bytes, {options.rules} rules, {matching} lines match; "
+            f"{size / 1e6:.0f} MB, {lines} lines of {size / lines:.0f} bytes, {options.rules} rules, "
+            f"{matching} lines match; "
             f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, median of {options.runs} runs"
         )
         sink = subprocess.Popen(

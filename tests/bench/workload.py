@@ -6,7 +6,6 @@ import random
 from pathlib import Path
 
 SEED = 20261123
-CODES = 1000
 
 
 def rules(count: int) -> str:
@@ -46,14 +45,16 @@ def _time(chance: random.Random, number: int) -> str:
 
 
 def _hit(chance: random.Random, rule_count: int) -> str:
-    return f"ERROR [worker-{chance.randrange(16)}] order {chance.randrange(10**9)} failed with E{chance.randrange(rule_count):04} timeout"
+    worker, order, code = chance.randrange(16), chance.randrange(10**9), chance.randrange(rule_count)
+    return f"ERROR [worker-{worker}] order {order} failed with E{code:04} timeout"
 
 
 def _nginx(chance: random.Random) -> str:
     path = "/".join(chance.choice(_WORDS) for _ in range(4))
     return (
         f'10.0.{chance.randrange(256)}.{chance.randrange(256)} - - "GET /{path}?id={chance.randrange(10**8)} HTTP/1.1" '
-        f'200 {chance.randrange(90000)} "https://shop.example/{chance.choice(_WORDS)}" "Mozilla/5.0 (X11; Linux x86_64)"'
+        f'200 {chance.randrange(90000)} "https://shop.example/{chance.choice(_WORDS)}" '
+        '"Mozilla/5.0 (X11; Linux x86_64)"'
     )
 
 
@@ -65,7 +66,8 @@ def _java(chance: random.Random) -> str:
 
 
 def _syslog(chance: random.Random) -> str:
-    return f"web{chance.randrange(9)} systemd[1]: Started Session {chance.randrange(10**6)} of user {chance.choice(_WORDS)}."
+    session = chance.randrange(10**6)
+    return f"web{chance.randrange(9)} systemd[1]: Started Session {session} of user {chance.choice(_WORDS)}."
 
 
 def _json(chance: random.Random) -> str:

@@ -51,6 +51,7 @@ from shipper.matching.captures import optional_captures
         ("(?(DEFINE)(?<a>x))y", "a"),
         ("(?|(?<a>x)|(?<b>y))", "a b"),
         ("(?<原因>x)?", "原因"),
+        (r"\(?x(?<a>y)", ""),
         ("", ""),
     ],
 )

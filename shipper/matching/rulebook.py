@@ -47,6 +47,13 @@ class Rulebook:
 
 def load_configured_rules(config: Config) -> tuple[Rulebook, tuple[Problem, ...]]:
     """Read the rule files of a configuration; see `load_rules`."""
+    files, empty = find_rule_files(config)
+    rulebook, problems = load_rules(files, config.source)
+    return rulebook, (*empty, *problems)
+
+
+def find_rule_files(config: Config) -> tuple[list[Path], list[Problem]]:
+    """Give the files that `rules` of a configuration names, by path, and a warning for each glob that names none."""
     files: set[Path] = set()
     empty: list[Problem] = []
     for pattern in config.rules:
@@ -58,8 +65,7 @@ def load_configured_rules(config: Config) -> tuple[Rulebook, tuple[Problem, ...]
         if not found:
             said = f"'rules': {pattern!r} matches no file; no rule comes from it"
             empty.append(Problem(str(config.file or "the configuration"), said, warning=True))
-    rulebook, problems = load_rules(sorted(files), config.source)
-    return rulebook, (*empty, *problems)
+    return sorted(files), empty
 
 
 def load_rules(
@@ -87,18 +93,20 @@ def load_rules(
         except ConfigurationError as error:
             problems += error.problems
             continue
-        for found in _read_rules(document, problems):
+        here: list[Problem] = []
+        for found in _read_rules(document, here):
             if found.id in places:
                 said = f"the id is already used at {places[found.id]}; ids are unique over all files"
-                problems.append(document.problem(("rule", found.number, "id"), said, rule=found.id))
+                here.append(document.problem(("rule", found.number, "id"), said, rule=found.id))
             elif found.id is not None:
                 place = document.locator.find(("rule", found.number, "id"))
                 places[found.id] = f"{document.file}:{place.line}"
             if found.readable is not None:
-                problems += _Check(document, found, found.readable, sources).problems()
+                here += _Check(document, found, found.readable, sources).problems()
             if found.whole is not None:
                 rules.append(_rule(found.whole, has_time="time" in document.values["rule"][found.number]))
                 cases += _cases(document, found.number, found.whole, rules[-1])
+        problems += sorted(here, key=lambda problem: (problem.line or 0, problem.column or 0))
     if any(not problem.warning for problem in problems):
         raise ConfigurationError(problems)
     return Rulebook(tuple(rules), tuple(cases), tuple(files)), tuple(problems)

@@ -35,13 +35,13 @@ _LONGEST = 64  # characters of the longest common timestamp: one that begins wit
 _TRIES = 32
 _YEARS = range(1970, 9999)  # 9999 is left out: conversion between zones would leave what datetime holds
 _LAST_EPOCH = 4_133_980_800  # 2101-01-01T00:00:00Z; the patterns see to it that it is not before 2001
-_MONTH_NAMES = "January February March April May June July August September October November December".split()
-_DAY_NAMES = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTH_NAMES = re.findall("[A-Z][a-z]+", "JanuaryFebruaryMarchAprilMayJuneJulyAugustSeptemberOctoberNovemberDecember")
+_DAY_NAMES = [f"{day}day" for day in ("Mon", "Tues", "Wednes", "Thurs", "Fri", "Satur", "Sun")]
 _MONTHS = {name[:3].lower(): number for number, name in enumerate(_MONTH_NAMES, 1)}
 
 _SLOTS = ("year", "month", "day", "yearday", "hour", "minute", "second", "half", "zone", "fraction", "epoch")
 _GROUP = re.compile(r"\(\?P<(\w+)>")
-_OFFSET = r"[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?(?![0-9:.])"
+_OFFSET = r"[+-](?:0[0-9]|1[0-4])(?::?[0-5][0-9])?(?![:.]?[0-9])"
 _DIRECTIVES = {
     "%Y": "(?P<year>[0-9]{4})",
     "%y": "(?P<year>[0-9]{2})",
@@ -66,30 +66,33 @@ _DIRECTIVES |= {"%B": _DIRECTIVES["%b"], "%A": _DIRECTIVES["%a"]}
 _EXPANDED = {"%T": "%H:%M:%S", "%D": "%m/%d/%y", "%F": "%Y-%m-%d"}
 _TOKENS = re.compile(r"%.?|\s+|[^%\s]+", re.DOTALL)
 
+
+def _spell(pattern: str) -> str:
+    return re.sub("%.", lambda directive: _DIRECTIVES[directive[0]], pattern)
+
+
 # The kinds: patterns in which a directive stands for its group.
 _END = r"(?![0-9])(?:[.,]%f(?![0-9]))?"  # of the seconds: a fraction or none
 # "+25:00" is an offset that no place has, so what stands before it is no time either.
 _ZONE = rf"(?: ?(?P<zone>(?:UTC|GMT)?{_OFFSET}|(?:[Zz]|UTC|GMT)(?![A-Za-z0-9+-]))|(?![+-][0-9]{{2}}:[0-9]{{2}}))"
-_EPOCH = r"%s(?:\.(?P<fraction>[0-9]{3,}))?(?![0-9A-Za-z_]|\.[0-9])"
-_EPOCH_MS = r"%s(?P<fraction>[0-9]{3})(?![0-9A-Za-z_]|\.[0-9])"
+_EPOCH = _spell(r"%s(?:\.(?P<fraction>[0-9]{3,}))?(?![0-9A-Za-z_]|\.[0-9])")
+_EPOCH_MS = _spell(r"%s(?P<fraction>[0-9]{3})(?![0-9A-Za-z_]|\.[0-9])")
 _EPOCH_START = r"(?:\A|(?<=[\[\"'=]))"  # anywhere else ten digits are more often a number of something
 _KINDS = {
     # also log4j, nginx's error log, PostgreSQL, Go, RFC 5424; the seconds may be left out
-    "iso": rf"%Y[-/]%m[-/]%d[Tt ]%H:%M(?::%S{_END}|(?!:?[0-9])){_ZONE}",
-    "compact": rf"%Y%m%d[Tt -]%H:?%M:?%S{_END}{_ZONE}",
-    "access": rf"%d[/ -]%b[/ -]%Y[: ]%H:%M:%S{_END}{_ZONE}",  # also Redis, PHP, Tomcat and mail headers
-    "chinese": rf"%Y年%m月%d日[ T]?%H[:：时時]%M[:：分]%S{_END}秒?{_ZONE}",
+    "iso": _spell(rf"%Y[-/]%m[-/]%d[Tt ]%H:%M(?::%S{_END}|(?!:?[0-9])){_ZONE}"),
+    "compact": _spell(rf"%Y%m%d[Tt -]%H:?%M:?%S{_END}{_ZONE}").replace("{1,2}", "{2}"),
+    "access": _spell(rf"%d[/ -]%b[/ -]%Y[: ]%H:%M:%S{_END}{_ZONE}"),  # also Redis, PHP, Tomcat and mail headers
+    "chinese": _spell(rf"%Y年%m月%d日[ T]?%H[:：时時]%M[:：分]%S{_END}秒?{_ZONE}"),
     "epoch": _EPOCH_START + _EPOCH,
     "epoch_ms": _EPOCH_START + _EPOCH_MS,
     # Apache's error log, date(1): only behind a weekday is a number after the time the year
-    "ctime": rf"%a %b {{1,2}}%d %H:%M:%S{_END}(?: (?P<zone>[A-Z]{{3,5}}|[+-][0-9]{{4}}))? %Y(?![0-9])",
+    "ctime": _spell(rf"%a %b {{1,2}}%d %H:%M:%S{_END}(?: (?P<zone>[A-Z]{{3,5}}|{_OFFSET}))? %Y(?![0-9])"),
     # also java.util.logging and Cisco, which name the year
-    "syslog": rf"%b {{1,2}}%d(?:,? %Y,?)? %H:%M:%S{_END}(?: %p\b)?{_ZONE}",
+    "syslog": _spell(rf"%b {{1,2}}%d(?:,? %Y,?)? %H:%M:%S{_END}(?: %p\b)?{_ZONE}"),
 }
 # What may begin a common timestamp, told cheaply: most places in most records may not.
-_BEGIN = (
-    "(?=[0-9ADFJMNOSTW])(?<![0-9])(?=[0-9]{4}[-/0-9年]|[0-9]{1,2}[/ -][ADFJMNOS]|(?<![A-Za-z])[ADFJMNOSTW][a-z]{2,8} )"
-)
+_BEGIN = "(?=[0-9A-W])(?<![0-9])(?=[0-9]{4}[-/0-9年]|[0-9]{1,2}[/ -][A-S]|(?<![A-Za-z])[A-W][a-z]{2,8} )"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,7 @@ class TimeFormat:
         Returns:
             The time, aware, with a fixed offset: its own when it names one. None when there is none in `text`.
         """
-        start = 0
-        reach = len(text) if self._reach is None else self._reach
+        start, reach = 0, len(text) if self._reach is None else self._reach
         for _ in range(_TRIES):
             match = self._pattern.search(text, start, reach + _LONGEST)
             if match is None or match.lastindex is None or match.start() >= reach:
@@ -147,9 +149,7 @@ def parse_format(format: str) -> TimeFormat:  # noqa: A002 - the name of the rul
     Raises:
         ValueError: it is none of these; the message says what is wrong and what would be right.
     """
-    if format in _NAMED:
-        return _NAMED[format]
-    return _combine(format, {"strptime": _translate(format)}, "", re.IGNORECASE)
+    return _NAMED.get(format) or _combine(format, {"strptime": _translate(format)}, "", re.IGNORECASE)
 
 
 def _translate(format: str) -> str:  # noqa: A002 - as above
@@ -157,7 +157,7 @@ def _translate(format: str) -> str:  # noqa: A002 - as above
     tokens = _TOKENS.findall(re.sub("%.", lambda found: _EXPANDED.get(found[0], found[0]), format, flags=re.DOTALL))
     _check_directives(format, tokens)
     digits = ["[0-9]" in _DIRECTIVES.get(token, "") for token in tokens]
-    pattern = "(?<![0-9])" if digits[0] else "(?<![A-Za-z])" if tokens[0] in _DIRECTIVES else ""
+    pattern = "(?<![0-9])" if digits[0] else "(?<![A-Za-z])" if "(" in _DIRECTIVES.get(tokens[0], "") else ""
     for place, token in enumerate(tokens):
         if token.isspace():
             piece = r"\s{1,16}"  # bounded: a run of blanks must not cost its length squared
@@ -196,14 +196,8 @@ def _check_directives(format: str, tokens: list[str]) -> None:  # noqa: A002 - a
 
 def _combine(format: str, kinds: dict[str, str], begin: str, flags: int = 0) -> TimeFormat:  # noqa: A002 - as above
     """Make one pattern of kinds: the group that closes last, the one around the kind, tells which it was."""
-
-    def make_branch(kind: str) -> str:
-        spelled = re.sub("%.", lambda directive: _DIRECTIVES[directive[0]], kinds[kind])
-        if kind == "compact":
-            spelled = spelled.replace("{1,2}", "{2}")
-        return f"(?P<{kind}>" + _GROUP.sub(rf"(?P<\1_{kind}>", spelled) + ")"
-
-    pattern = re.compile(f"{begin}(?:{'|'.join(map(make_branch, kinds))}|(?P<absent>(?!)))", re.ASCII | flags)
+    branches = [f"(?P<{kind}>" + _GROUP.sub(rf"(?P<\1_{kind}>", spelled) + ")" for kind, spelled in kinds.items()]
+    pattern = re.compile(f"{begin}(?:{'|'.join(branches)}|(?P<absent>(?!)))", re.ASCII | flags)
     groups = pattern.groupindex
     slots = {groups[kind]: tuple(groups.get(f"{slot}_{kind}", groups["absent"]) for slot in _SLOTS) for kind in kinds}
     return TimeFormat(format, pattern, slots)
@@ -214,10 +208,10 @@ def _read_moment(parts: tuple[str | None, ...], reference: datetime, zone: tzinf
     *civil, fraction, epoch = parts
     if epoch is None:
         moment = _read_nearest(tuple(civil), reference, zone)
-    elif int(epoch) < _LAST_EPOCH:
-        moment = _fix_offset(datetime.fromtimestamp(int(epoch), UTC).astimezone(zone))
     else:
-        return None
+        moment = (
+            _fix_offset(datetime.fromtimestamp(int(epoch), UTC).astimezone(zone)) if int(epoch) < _LAST_EPOCH else None
+        )
     if moment is None or fraction is None or moment.microsecond:  # a leap second has its fraction
         return moment
     return moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
@@ -225,36 +219,42 @@ def _read_moment(parts: tuple[str | None, ...], reference: datetime, zone: tzinf
 
 def _read_nearest(civil: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:
     """Make the civil time; without a year the last one that is not too far after the reference: the nearest."""
-    read = _read_civil if zone is not None else _read_civil.__wrapped__  # the host's zone may change
-    if civil[0] is not None:
-        return read(civil, zone, 0)
-    moment = read(civil, zone, (reference + 2 * MOST_FUTURE).year)
-    while moment is not None and moment - reference > MOST_FUTURE:
-        moment = read(civil, zone, moment.year - 1)
-    return moment
+    latest_year = (reference + 2 * MOST_FUTURE).year if civil[0] is None else 0
+    while (found := _read_civil(civil, zone, latest_year)) is not None:
+        moment = found
+        if found.tzinfo is None:  # not cached: the host's zone may change
+            moment = found.astimezone()
+            if moment.replace(tzinfo=None) != found:  # in a gap CPython shifts it back, its own documents say forward
+                moment = max(moment, found.replace(fold=1).astimezone())
+        if civil[0] is not None or moment - reference <= MOST_FUTURE:
+            return moment
+        latest_year = found.year - 1
+    return None
 
 
 @lru_cache(maxsize=1024)
 def _read_civil(civil: tuple[str | None, ...], zone: tzinfo | None, latest_year: int) -> datetime | None:
-    """Make the time, without its fraction; a missing year is the last up to `latest_year` that has the day."""
+    """Make the time without its fraction, naive when no zone is known; a missing year is the last that has the day."""
     year, month, day, yearday, hour, minute, second, half, offset = civil
-    leap = second == "60"
+    seconds, fraction = (59, 999_000) if second == "60" else (int(second or 0), 0)
     for candidate in _list_years(year, latest_year):
         try:
-            clock = time(_read_hour(hour, half), int(minute or 0), 59 if leap else int(second or 0))
+            clock = time(_read_hour(hour, half), int(minute or 0), seconds, fraction)
             wall = datetime.combine(_read_date(candidate, month, day, yearday), clock)
         except ValueError:
             continue
-        return _localize(wall.replace(microsecond=999_000) if leap else wall, _read_offset(offset), zone)
+        named = _read_offset(offset)
+        if named is not None or zone is None:
+            return wall.replace(tzinfo=named)
+        # There and back: a time in a gap comes out as the one that a clock not set forward would have meant.
+        return _fix_offset(wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone))
     return None
 
 
 def _list_years(year: str | None, latest: int) -> range:
     if year is None:
         return range(latest, latest - 9, -1)  # 2096 and 2104 have a Feb 29, 2100 has none
-    number = int(year)
-    if len(year) == 2:  # as POSIX and Python have it
-        number += 1900 if number >= 69 else 2000
+    number = int(year) + (0 if len(year) == 4 else 1900 if year >= "69" else 2000)  # as POSIX has it
     return range(number, number + 1) if number in _YEARS else range(0)
 
 
@@ -273,7 +273,7 @@ def _read_hour(hour: str | None, half: str | None) -> int:
         return number
     if not 1 <= number <= 12:
         raise ValueError(hour)
-    return number % 12 + (12 if half in {"PM", "pm", "Pm", "pM"} else 0)
+    return number % 12 + (12 if half.upper() == "PM" else 0)
 
 
 def _read_offset(text: str | None) -> timezone | None:
@@ -285,15 +285,6 @@ def _read_offset(text: str | None) -> timezone | None:
         return UTC if text.upper() in {"Z", "UTC", "GMT"} else None
     offset = timedelta(hours=int(digits[1:3]), minutes=int(digits[3:] or 0))
     return timezone(-offset if digits[0] == "-" else offset)
-
-
-def _localize(wall: datetime, named: timezone | None, zone: tzinfo | None) -> datetime:
-    if named is not None:
-        return wall.replace(tzinfo=named)
-    if zone is None:
-        return _fix_offset(wall.astimezone())
-    # There and back: a time in a gap comes out as the one that a clock not set forward would have meant.
-    return _fix_offset(wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone))
 
 
 def _fix_offset(moment: datetime) -> datetime:

@@ -77,9 +77,11 @@ def line(tmp_path: Path) -> Iterator[Line]:
 def test_refused_events_are_found_by_halving(line: Line, bad: list[int]) -> None:
     """Only the refused ones become dead letters, with the service's words; every other one is accepted once."""
     poison = [f"<{number}>" for number in bad]
-    line.server.answer = lambda handler: (BAD if any(p.encode() in line.server.last.body for p in poison) else OK)(
-        handler
-    )
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        (BAD if any(each.encode() in line.server.last.body for each in poison) else OK)(handler)
+
+    line.server.answer = answer
     line.put(*(f"<{number}>" for number in range(100)))
     with at_work(line):
         eventually(lambda: line.store.waiting_count == 0)

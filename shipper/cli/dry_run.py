@@ -1,0 +1,136 @@
+"""What rules made of the blocks that `shipper match` gave them: events, and what became of every line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipper.cli.terminal import say
+from shipper.tailing.framing import strip_terminator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from shipper.events import Block, Event, Loss
+    from shipper.matching.engine import Engine, Unjudged
+    from shipper.matching.rule import Rule
+
+EXAMPLE_CHARACTERS = 160
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a block: where it begins in the file, and its bytes without the terminator."""
+
+    offset: int
+    data: bytes
+
+
+class DryRun:
+    """Judges blocks and counts.
+
+    Attributes:
+        lines: how many were judged.
+        matched: lines that made at least one event.
+        ignored: lines that rules matched, but that made no event because of `ignore`.
+        events: how many were made.
+    """
+
+    def __init__(self, engine: Engine, rules: Sequence[Rule], match_timeout: float, source: str | None) -> None:
+        """Prepare.
+
+        Args:
+            engine: judges.
+            rules: those of the engine, for naming the ones that hit nothing.
+            match_timeout: seconds for one search of a rule that names no limit.
+            source: the source whose rules apply; None for all rules.
+        """
+        self.lines = self.matched = self.ignored = self.events = 0
+        self._engine = engine
+        self._rules = rules
+        self._applying = [rule for rule in rules if source is None or rule.applies_to(source)]
+        self._match_timeout = match_timeout
+        self._hits: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+        self._unjudged: Counter[str] = Counter()
+        self._first_unjudged: dict[str, Unjudged] = {}
+        self._lost: Counter[str] = Counter()
+
+    def judge(self, block: Block) -> tuple[list[Event], list[Line]]:
+        """Give the events of a block, and the lines that no rule wanted."""
+        ignored_before = self._ignored_by_rules()
+        events = self._engine.match(block)
+        wanted = {event.offset for event in events}
+        missed = [line for line in _lines(block) if line.offset not in wanted]
+        count = len(missed) + len(wanted)
+        if self._ignored_by_rules() != ignored_before:
+            missed = [line for line in missed if not self._is_ignored(line, block)]
+        self.lines += count
+        self.matched += len(wanted)
+        self.ignored += count - len(wanted) - len(missed)
+        self.events += len(events)
+        for event in events:
+            self._hits[event.rule] += 1
+            if event.rule not in self._examples:
+                self._examples[event.rule] = f"{event.path}:{event.line_number}: {event.content}"
+        for unjudged in self._engine.take_unjudged():
+            self._unjudged[unjudged.rule] += 1
+            self._first_unjudged.setdefault(unjudged.rule, unjudged)
+        return events, missed
+
+    def lose(self, losses: Sequence[Loss]) -> None:
+        """Count what was not judged at all."""
+        for loss in losses:
+            self._lost[loss.reason] += loss.amount
+
+    def say_troubles(self) -> None:
+        """Say what was not judged, if anything."""
+        for rule, amount in self._unjudged.items():
+            first = self._first_unjudged[rule]
+            say(
+                f"warning: rule '{rule}' did not finish within match_timeout on {amount} lines, which count as not "
+                f"matched; the first: {first.length} bytes at offset {first.offset} of {first.path}",
+                "yellow",
+            )
+        if self._lost["line_too_long"]:
+            said = "bytes behind the limit of a line (max_line_bytes) were skipped; the heads of these lines are judged"
+            say(f"warning: {self._lost['line_too_long']} {said}", "yellow")
+        if self._lost["nul"]:
+            say(f"warning: {self._lost['nul']} NUL bytes between the lines were skipped", "yellow")
+
+    def say_summary(self) -> None:
+        """Say how many lines matched, and for each rule how often it hit and what it made first."""
+        missed = self.lines - self.matched - self.ignored
+        say(
+            f"{self.lines} lines: {self.matched} matched, {self.ignored} ignored, {missed} missed; {self.events} events"
+        )
+        width = max((len(rule.id) for rule in self._rules), default=0)
+        for rule in sorted(self._rules, key=lambda rule: -self._hits[rule.id]):
+            example = self._examples.get(rule.id, "")
+            if len(example) > EXAMPLE_CHARACTERS:
+                example = example[:EXAMPLE_CHARACTERS] + "…"
+            example = example.replace("\n", "⏎")
+            said = f"{self._hits[rule.id]:8}  {rule.id:<{width}}  {example}".rstrip()
+            say(said, "" if self._hits[rule.id] else "dim")
+
+    def _ignored_by_rules(self) -> int:
+        return sum(tally.ignored for tally in self._engine.tallies.values())
+
+    def _is_ignored(self, line: Line, block: Block) -> bool:
+        text = line.data.decode(block.origin.encoding, "replace")
+        for rule in self._applying:
+            try:
+                if rule.match.search(text, timeout=rule.timeout or self._match_timeout) is not None:
+                    return True
+            except TimeoutError:
+                continue
+        return False
+
+
+def _lines(block: Block) -> Iterator[Line]:
+    at = block.offset
+    for line in block.data.split(b"\n"):
+        if line or at < block.offset + len(block.data):
+            yield Line(at, strip_terminator(line + b"\n"))
+        at += len(line) + 1

@@ -1,0 +1,155 @@
+"""`shipper match`: a dry run of rules on logs or stdin. Sends nothing, keeps no state (spec, section 2)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+from shipper.agent.machine import this_host
+from shipper.cli.dry_run import DryRun
+from shipper.cli.open_log import STDIN, open_log
+from shipper.cli.rule_options import RuleFilesCommand, read_config, rules_option
+from shipper.cli.terminal import say_error, say_problems
+from shipper.config.model import Config
+from shipper.config.reader import suggestion
+from shipper.events import Origin, wire_time
+from shipper.matching.engine import Engine
+from shipper.matching.rulebook import load_configured_rules, load_rules
+from shipper.tailing.files import UnreadableError
+from shipper.telemetry import printable
+
+if TYPE_CHECKING:
+    from shipper.cli.dry_run import Line
+    from shipper.cli.open_log import OpenLog
+    from shipper.events import Event
+
+MAX_LINE_BYTES = 64 * 1024
+
+
+@click.command("match", cls=RuleFilesCommand, short_help="Try rules on logs: print the events they would make.")
+@rules_option("Rule files; the words that follow and end in .toml are rule files too.")
+@click.argument("logs", nargs=-1, type=click.Path(), metavar="[LOG]...")
+@click.option("--source", "source_name", metavar="NAME", help="Read the logs as files of this source.")
+@click.option(
+    "-c",
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Take sources, limits and, without -r, the rules from this configuration.",
+)
+@click.option("--summary", is_flag=True, help="Say on stderr how many lines matched, by rule, with an example each.")
+@click.option("--missed", is_flag=True, help="Print the lines that no rule wanted, instead of the events.")
+def command(
+    rule_files: tuple[Path, ...],
+    logs: tuple[str, ...],
+    source_name: str | None,
+    config_file: Path | None,
+    *,
+    summary: bool,
+    missed: bool,
+) -> int:
+    """Try rules on logs: print the events that would be sent, one JSON line each. Nothing is sent.
+
+    LOGs are files (plain or gzip) or pipes; without any, or for -, lines come from stdin. No configuration is needed,
+    and the rules' `sources` are ignored unless --source names one. A line without a time gets that of its file.
+
+    \b
+    Examples:
+      shipper match -r rules.d/app.toml /var/log/app/app.log
+      journalctl -o short-iso | shipper match -r rules.d/*.toml --summary
+      shipper match -r app.toml --missed app.log | sort | uniq -c | sort -rn | head
+      shipper match -c shipper.toml --source app app.log
+    """
+    wanted = config_file or source_name or not rule_files
+    config = read_config(config_file) if wanted else None
+    if config is None and not rule_files:
+        raise click.UsageError("give rule files with -r, or a configuration that names them with -c")
+    settings = config or Config()
+    if rule_files:
+        rulebook, warnings = load_rules(rule_files, config.source if config else None)
+    else:
+        rulebook, warnings = load_configured_rules(settings)
+    say_problems(warnings)
+    origin, max_line_bytes = _find_source(source_name, config)
+    cloud, limit = settings.cloudmonitor, settings.match_timeout
+    engine = Engine(rulebook.rules, this_host(cloud.ip), limit, cloud.group_id, for_any_source=source_name is None)
+    run = DryRun(engine, rulebook.rules, limit, source_name)
+    unopened = faulty = 0
+    try:
+        for name in logs or (STDIN,):
+            try:
+                with open_log(name, origin, max_line_bytes) as log:
+                    faulty += not _print(log, name, run, missed=missed)
+            except (UnreadableError, ValueError) as error:
+                unopened += 1
+                say_error(f"{name}: {error}")
+    except BrokenPipeError:
+        # the reader of our output has enough (`| head`); nothing may be written to it when Python ends, either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    finally:
+        # also after Ctrl-C, which is how `tail -f LOG | shipper match --summary` ends
+        run.say_troubles()
+        if summary:
+            run.say_summary()
+    if unopened and unopened == len(logs):
+        return 2  # nothing was started
+    return 1 if unopened or faulty else 0
+
+
+def _find_source(name: str | None, config: Config | None) -> tuple[Origin, int]:
+    """Give what the source of that name says of its files; without a configuration the name is all there is to it."""
+    if name is None or config is None:
+        return Origin(name), MAX_LINE_BYTES
+    names = [source.name for source in config.source]
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise click.UsageError(f"--source {name}: there is no such source{suggestion(name, names)} (known: {known})")
+    source = config.source[names.index(name)]
+    return source.origin, source.max_line_bytes
+
+
+def _print(log: OpenLog, name: str, run: DryRun, *, missed: bool) -> bool:
+    """Print what came of a log; False when it could not be read to its end."""
+    out = sys.stdout.buffer
+    for_people = out.isatty()
+    for block in log.blocks():
+        events, lines = run.judge(block)
+        if missed:
+            out.writelines(_missed_line(line, block.origin.encoding, for_people=for_people) for line in lines)
+        else:
+            out.writelines(map(_json_line, events))
+        # whoever reads a live pipe wants its events now
+        out.flush()
+    run.lose(log.take_losses())
+    if log.fault is not None:
+        say_error(f"{name}: {log.fault}")
+    return log.fault is None
+
+
+def _missed_line(line: Line, encoding: str, *, for_people: bool) -> bytes:
+    if not for_people:
+        return line.data + b"\n"
+    return printable(line.data.decode(encoding, "replace")).encode("utf-8", "replace") + b"\n"
+
+
+def _json_line(event: Event) -> bytes:
+    meta = {
+        "rule": event.rule,
+        "path": event.path,
+        "line_number": event.line_number,
+        "offset": event.offset,
+        "id": event.id,
+    }
+    uploaded = {
+        "name": event.name,
+        "content": event.content,
+        "groupId": event.group_id,
+        "time": wire_time(event.time),
+    }
+    return orjson.dumps(uploaded | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)

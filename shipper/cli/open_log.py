@@ -1,0 +1,105 @@
+"""A log named on a command line, be it a file (plain or gzip), a pipe or stdin, read as blocks with line numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import sys
+import time
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from shipper.backfill.archives import open_archive
+from shipper.cli.streams import StreamedLog, is_stream
+from shipper.cli.terminal import say
+from shipper.tailing.files import UnreadableError
+from shipper.tailing.tailer import Halt, Tailer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from shipper.backfill.archives import GzipLog, PlainLog
+    from shipper.events import Block, Loss, Origin
+
+    Content = PlainLog | GzipLog | StreamedLog
+
+STDIN = "-"
+
+
+class OpenLog:
+    """One open log.
+
+    Attributes:
+        fault: why it could not be read to its end; None when it could.
+    """
+
+    def __init__(
+        self, content: Content, name: str, origin: Origin, max_line_bytes: int, modified: float = math.inf
+    ) -> None:
+        """Read `content` from its beginning; `modified` is the time of a file's last change, as the epoch's seconds."""
+        self.fault: str | None = None
+        self._content = content
+        self._modified = modified
+        # a file's name may hold bytes that are no text, and JSON can hold only text
+        path = os.fsencode(name).decode("utf-8", "replace")
+        self._tailer: Tailer[Content] = Tailer(
+            content, path, origin, max_line_bytes=max_line_bytes, partial_timeout=math.inf
+        )
+
+    def blocks(self) -> Iterator[Block]:
+        """Give all blocks up to the end or to a fault; of a pipe, each as it comes."""
+        content, number = self._content, 1
+        try:
+            while True:
+                ended = not isinstance(content, StreamedLog) or content.ended
+                found = self._tailer.next_block(self._read_at(), 0.0, flush=ended)
+                if not isinstance(found, Halt):
+                    yield dataclasses.replace(found, first_line=number)
+                    number += found.data.count(b"\n") + (not found.data.endswith(b"\n"))
+                elif isinstance(content, StreamedLog) and not content.ended:
+                    content.read_more()
+                else:
+                    break
+        except OSError as error:
+            self.fault = error.strerror or str(error)
+        else:
+            self.fault = "its content was replaced meanwhile" if found is Halt.REWRITTEN else content.fault
+        if self.fault is not None:
+            self.fault = f"not read beyond offset {self._tailer.offset} of its content: {self.fault}"
+
+    def take_losses(self) -> list[Loss]:
+        """Give what was skipped."""
+        return self._tailer.take_losses()
+
+    def _read_at(self) -> datetime:
+        """Give the time of lines that carry none: a file's own, since they were written before it."""
+        return datetime.fromtimestamp(min(self._modified, time.time()), UTC)
+
+
+@contextmanager
+def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog]:
+    """Open a log; `-` is stdin.
+
+    Raises:
+        UnreadableError: it is missing, not permitted, or nothing that can be read.
+        ValueError: it is compressed with something that this version does not read.
+    """
+    if name == STDIN:
+        stream = sys.stdin.buffer
+        if stream.isatty():
+            say("Lines are read from the terminal; Ctrl-D ends them.", "dim")
+        yield OpenLog(StreamedLog(stream), name, origin, max_line_bytes)
+    elif os.path.isdir(name):
+        raise UnreadableError(f"is a directory; name the files in it, such as {os.path.join(name, '*.log')}")
+    elif is_stream(name):
+        try:
+            pipe = open(name, "rb", buffering=0)  # noqa: SIM115  closed two lines below
+        except OSError as error:
+            raise UnreadableError(error.strerror) from None
+        with pipe:
+            yield OpenLog(StreamedLog(pipe), name, origin, max_line_bytes)
+    else:
+        with closing(open_archive(name)) as content:
+            yield OpenLog(content, name, origin, max_line_bytes, os.stat(name).st_mtime)

@@ -33,7 +33,7 @@ def event(content: str, rule: str = "r") -> Event:
 class Line:
     """A store, an uploader at work on it, and the service."""
 
-    def __init__(self, root: Path, server: RecordingServer, **settings: float) -> None:
+    def __init__(self, root: Path, server: RecordingServer) -> None:
         self.server = server
         self.store = Store(root, batching.encode)
         self.client = Client(server.url, "id", "secret", timeout=5.0)
@@ -41,7 +41,7 @@ class Line:
         self.uploader = Uploader(
             self.store,
             self.client,
-            CloudMonitorTable(max_requests_per_second=0, **settings),
+            CloudMonitorTable(max_requests_per_second=0),
             max_dead_letters=100,
             delivered=lambda events: self.delivered.extend(orjson.loads(e.payload)["content"] for e in events),
         )

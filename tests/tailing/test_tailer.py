@@ -33,6 +33,10 @@ class Reader:
         self.halt = found
         return blocks
 
+    def halted(self) -> Halt:
+        """Tell why `read` ended."""
+        return self.halt
+
     def text(self) -> bytes:
         return b"".join(data for _, data in self.read())
 
@@ -55,10 +59,10 @@ def test_whole_lines_are_taken_and_the_rest_waits(log: Path) -> None:
     append(log, b"one\ntwo\nthr")
 
     assert reader.read() == [(0, b"one\ntwo\n")]
-    assert reader.halt is Halt.UNFINISHED
+    assert reader.halted() is Halt.UNFINISHED
     append(log, b"ee\n")
     assert reader.read() == [(8, b"three\n")]
-    assert reader.halt is Halt.AT_END
+    assert reader.halted() is Halt.AT_END
     reader.file.close()
 
 

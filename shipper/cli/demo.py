@@ -53,13 +53,21 @@ LINES_A_SECOND = 40
 class Screen:
     """Shows events as they are acknowledged: the newest below, and what did not fit as a number."""
 
-    def __init__(self) -> None:
+    def __init__(self, stop: threading.Event) -> None:
+        """Show; `stop` is set when nobody reads on (`shipper demo | head`)."""
+        self._stop = stop
         self.by_name: Counter[str] = Counter()
         self._shown_in = (0, 0)
         self._left_out = 0
 
     def show(self, delivered: Sequence[Waiting]) -> None:
         """Show acknowledged events; called by the uploader's thread."""
+        try:
+            self._show(delivered)
+        except BrokenPipeError:
+            self._stop.set()
+
+    def _show(self, delivered: Sequence[Waiting]) -> None:
         for waiting in delivered:
             event = orjson.loads(waiting.payload)
             self.by_name[event["name"]] += 1
@@ -113,7 +121,7 @@ def command(logs: tuple[str, ...]) -> int:
 
 
 def _demonstrate(logs: tuple[str, ...], scratch: Path, stop: threading.Event) -> int:
-    screen = Screen()
+    screen = Screen(stop)
     sample = scratch / "sample"
     sample.mkdir()
     began = time.monotonic()

@@ -105,14 +105,15 @@ class DryRun:
         say(
             f"{self.lines} lines: {self.matched} matched, {self.ignored} ignored, {missed} missed; {self.events} events"
         )
-        width = max((len(rule.id) for rule in self._rules), default=0)
-        for rule in sorted(self._rules, key=lambda rule: -self._hits[rule.id]):
-            example = self._examples.get(rule.id, "")
+        width = max(map(len, self._hits), default=0)
+        for rule, amount in self._hits.most_common():
+            example = self._examples[rule].replace("\n", "⏎")
             if len(example) > EXAMPLE_CHARACTERS:
                 example = example[:EXAMPLE_CHARACTERS] + "…"
-            example = example.replace("\n", "⏎")
-            said = f"{self._hits[rule.id]:8}  {rule.id:<{width}}  {example}".rstrip()
-            say(said, "" if self._hits[rule.id] else "dim")
+            say(f"{amount:8}  {rule:<{width}}  {example}")
+        silent = [rule.id for rule in self._rules if rule.id not in self._hits]
+        if silent:
+            say(f"       0  {', '.join(silent)}", "dim")
 
     def _ignored_by_rules(self) -> int:
         return sum(tally.ignored for tally in self._engine.tallies.values())

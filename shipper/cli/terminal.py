@@ -16,16 +16,22 @@ if TYPE_CHECKING:
     from shipper.errors import Problem
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Say that the reader has gone; rich itself would end the thread that prints."""
+        raise BrokenPipeError
+
+
 @functools.cache
 def talk() -> Console:
     """Give the console on stderr."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @functools.cache
 def data() -> Console:
     """Give the console on stdout."""
-    return Console(highlight=False, soft_wrap=True)
+    return _Console(highlight=False, soft_wrap=True)
 
 
 def safe(text: str) -> str:

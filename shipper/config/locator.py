@@ -62,18 +62,24 @@ class Locator:
             if text.startswith("[[", at):
                 names, end = self._key(at + 2)
                 base = self._open(names, array=True)
-                self._places[base] = at
+                self._note_header(base, at)
                 at = end + 2
             elif text[at] == "[":
                 names, end = self._key(at + 1)
                 base = self._open(names, array=False)
-                self._places.setdefault(base, at)
+                self._note_header(base, at)
                 at = end + 1
             else:
                 names, end = self._key(at)
                 for depth in range(1, len(names) + 1):
                     self._places.setdefault((*base, *names[:depth]), at)
                 at = self._value(end + 1)
+
+    def _note_header(self, path: KeyPath, at: int) -> None:
+        """Note a header's place, also for the tables around it that no header of their own has named yet."""
+        for depth in range(1, len(path)):
+            self._places.setdefault(path[:depth], at)
+        self._places[path] = at
 
     def _open(self, names: tuple[str, ...], *, array: bool) -> KeyPath:
         """Resolve a header: every array of tables on the way means its latest element."""

@@ -224,11 +224,11 @@ class _Check:
         absent = optional_captures(self._made.match.pattern)
         for hole in template.holes:
             if hole.name not in known:
-                said = (
-                    f"'{key}' uses {{{hole.name}}}, which is no capture of 'match', no built-in, no field of a source"
-                    f"{suggestion(hole.name, sorted(known))}"
-                )
-                self._report(key, said, warning=self._sources is None)
+                close = suggestion(hole.name, sorted(known))
+                if not close and self._sources is None:
+                    close = "; if it is a field of a source, name the configuration with -c"
+                said = f"which is no capture of 'match', no built-in, no field of a source{close}"
+                self._report(key, f"'{key}' uses {{{hole.name}}}, {said}")
             elif hole.name in absent and hole.default is None:
                 said = (
                     f"'{key}' uses {{{hole.name}}}, which may take no part in a match and is empty then; "

@@ -232,7 +232,8 @@ def test_precedence_of_values(tmp_path: Path) -> None:
     fields = {"service": "field", "line": "field", "id": "field", "hostname": "field", "zone": "field", "1": "field"}
     judged = engine(
         tmp_path,
-        rule("a", "s=(?<service>\\w+)", "content = '{service} {line} {hostname} {zone|} {1} {source}'"),
+        rule("a", "s=(?<service>\\w+)", "content = '{service} {line} {hostname} {zone|} {1} {source}'")
+        + "[[rule.test]]\nline = ''\nexpect = 'no match'\nfields = { zone = '' }\n",
     )
     (event,) = judged.match(block(b"s=capture", origin=Origin("app", "utf-8", UTC, None, fields)))
 

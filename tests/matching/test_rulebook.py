@@ -345,12 +345,13 @@ def test_fields_of_sources_that_a_rule_does_not_judge_are_unknown(tmp_path: Path
     assert "uses {team}, which is no capture" in said
 
 
-def test_without_a_configuration_an_unknown_name_may_be_a_field(tmp_path: Path) -> None:
-    """`match -r` and `test` know no sources, so it is a warning, also when a test names other fields."""
+def test_without_a_configuration_the_fields_of_sources_are_not_known(tmp_path: Path) -> None:
+    """An unknown name is an error that says how fields become known; those that a test names are."""
     test = "[[rule.test]]\nline = ''\nexpect = 'no match'\nfields = { service = 'x' }\n"
-    (said,) = warnings(tmp_path, OK + "content = '{team} {service}'\n" + test)
+    (said,) = errors(tmp_path, OK + "content = '{team} {service}'\n" + test)
 
-    assert said.startswith("rules.toml:5:1: warning: rule 'a': 'content' uses {team}, ")
+    assert said.startswith("rules.toml:5:1: rule 'a': 'content' uses {team}, ")
+    assert said.endswith("; if it is a field of a source, name the configuration with -c")
     assert warnings(tmp_path, OK + "sources = ['nowhere']\n") == []
 
 

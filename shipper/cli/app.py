@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.cli.terminal import say_error
-from shipper.errors import ShipperError
+from shipper.cli.terminal import say_error, say_problems
+from shipper.errors import ConfigurationError, ShipperError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,10 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # the reader of our output has gone (`| head`): nothing is left to say, and nowhere to say it
-        sys.stdout = None
-        return 0
+    except ConfigurationError as error:
+        say_problems(error.problems)
+        return error.exit_code
     except ShipperError as error:
         say_error(str(error))
         return error.exit_code

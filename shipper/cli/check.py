@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +14,18 @@ from shipper.cli.host_checks import host_problems
 from shipper.cli.rule_options import RuleFilesCommand, rules_option
 from shipper.cli.terminal import data, say, say_problems
 from shipper.config.load import default_file, load_config, read_document
-from shipper.config.model import Config
+from shipper.config.model import Config, SourceTable
+from shipper.config.reader import Document, TableReader, parse_document
 from shipper.errors import ConfigurationError, Problem
 from shipper.matching.rulebook import Rulebook, find_rule_files, load_rules
+from shipper.tailing.discovery import discover
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from shipper.events import FileIdentity
+
+_MOST_BROKEN_LINES = 8
 
 
 @click.command("check", cls=RuleFilesCommand, short_help="Say everything that is wrong with configuration and rules.")
@@ -43,6 +51,7 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
       shipper check -r rules.d/*.toml
     """
     config: Config | None = None
+    readable: Config | None = None
     problems: list[Problem] = []
     files = list(rule_files)
     if not rule_files or config_file is not None:
@@ -50,34 +59,84 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
         try:
             config, warnings = load_config(chosen)
             problems += warnings
-            if not rule_files:
-                files, empty = find_rule_files(config)
-                problems += empty
+            readable = config
         except ConfigurationError as error:
             problems += error.problems
-            if not rule_files:
-                files = _rule_files_of_broken(chosen)
+            readable = _readable_part(chosen)
+        if not rule_files and readable is not None:
+            files, empty = find_rule_files(readable)
+            problems += empty
     rulebook = Rulebook((), (), tuple(files))
     try:
-        rulebook, warnings = load_rules(files, config.source if config else None)
+        rulebook, warnings = load_rules(files, readable.source if readable else None)
         problems += warnings
     except ConfigurationError as error:
         problems += error.problems
     if config is not None:
         problems += host_problems(config, rulebook)
+        problems += _shared_files(config)
     return _report(config, rulebook, problems, as_json=as_json)
 
 
-def _rule_files_of_broken(file: Path) -> list[Path]:
-    """Give the rule files of a configuration that cannot be used, so that their problems are said at once, too."""
+def _readable_part(file: Path) -> Config | None:
+    """Give what rules need of a configuration that cannot be used: where they are, and the sources' names and fields.
+
+    So the rules' problems are said at once with its own, and none is said that is only a mistake of the configuration.
+    """
+    document = _readable_document(file)
+    if document is None:
+        return None
+    reader = TableReader(document, os.environ)
+    rules = {"rules": document.values["rules"]} if "rules" in document.values else {}
+    made = reader.read(Config, rules) or Config(rules=())
+    tables = document.values.get("source", [])
+    tables = [each for each in tables if isinstance(each, dict)] if isinstance(tables, list) else []
+    sources: list[SourceTable] = []
+    for values in tables:
+        stand_in = SourceTable(name="-", paths=("/",))
+        source = reader.read(SourceTable, {"name": values.get("name"), "paths": ["/"]}) or stand_in
+        fields = values.get("fields")
+        # the names are what templates use; the values are not looked at here
+        known = dict.fromkeys(fields, "") if isinstance(fields, dict) else {}
+        sources.append(dataclasses.replace(source, fields=known))
+    return dataclasses.replace(made, source=tuple(sources), file=file.absolute())
+
+
+def _readable_document(file: Path) -> Document | None:
+    """Parse a file without its few lines that are no TOML, such as a key given twice; None when that does not help."""
     try:
-        values = read_document(file).values
-    except ConfigurationError:
-        return []
-    rules = values.get("rules")
-    if isinstance(rules, list) and all(isinstance(each, str) for each in rules):
-        return find_rule_files(Config(rules=tuple(rules), file=file.absolute()))[0]
-    return [] if "rules" in values else find_rule_files(Config(file=file.absolute()))[0]
+        lines = file.read_bytes().decode("utf-8").removeprefix("\ufeff").split("\n")
+    except (OSError, UnicodeDecodeError):
+        return None  # load_config has said why
+    for _ in range(_MOST_BROKEN_LINES):
+        found = parse_document(str(file), "\n".join(lines))
+        if isinstance(found, Document):
+            return found
+        if found.line is None or not lines[found.line - 1].strip():
+            return None
+        lines[found.line - 1] = ""
+    return None
+
+
+def _shared_files(config: Config) -> Iterator[Problem]:
+    """Warn of files that two sources match: the first source in the configuration reads them, the other does not."""
+    if config.file is None:
+        return
+    document = read_document(config.file)
+    owners: dict[FileIdentity, str] = {}
+    for number, source in enumerate(config.source):
+        shared: dict[str, list[str]] = {}
+        for found in discover(source.paths, source.exclude).files.values():
+            owner = owners.setdefault(found.identity, source.name)
+            if owner != source.name:
+                shared.setdefault(owner, []).append(found.path)
+        for owner, paths in shared.items():
+            more = f" and {_count(len(paths) - 1, 'more file')}" if len(paths) > 1 else ""
+            said = (
+                f"source '{source.name}': {paths[0]}{more} also belong to source '{owner}', which comes first and "
+                "alone reads them; exclude them from one of the two"
+            )
+            yield document.problem(("source", number, "paths"), said, warning=True)
 
 
 def _report(config: Config | None, rulebook: Rulebook, problems: Sequence[Problem], *, as_json: bool) -> int:

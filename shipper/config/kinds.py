@@ -7,6 +7,7 @@ Parsed units are seconds (float) for durations and bytes (int) for sizes.
 from __future__ import annotations
 
 import codecs
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,8 @@ _SIZE_UNITS = {
     "GIB": 1024**3,
     "TIB": 1024**4,
 }
-_QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*")
+_QUANTITY = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z]*)\s*")
+_LONGEST_DAYS = 36_500  # far beyond any use, and still a time-out that every system call takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,10 @@ def parse_duration(value: object) -> float:
     found = _QUANTITY.fullmatch(str(value))
     if found is None or found[2] not in _DURATION_UNITS:
         raise ValueError(f"must be {expected}, not {value!r}")
-    return float(found[1]) * _DURATION_UNITS[found[2]]
+    seconds = float(found[1]) * _DURATION_UNITS[found[2]]
+    if seconds > _LONGEST_DAYS * _DURATION_UNITS["d"]:
+        raise ValueError(f'must be at most "{_LONGEST_DAYS}d"')
+    return seconds
 
 
 def parse_positive_duration(value: object) -> float:
@@ -116,13 +121,12 @@ def parse_size(value: object) -> int:
     expected = 'a size such as "64KiB", "10MB", or a number of bytes'
     _require(value, (str, int), expected)
     if isinstance(value, int):
-        if value < 0:
-            raise ValueError("must not be negative")
-        return value
+        return parse_count(value)
     found = _QUANTITY.fullmatch(str(value))
     if found is None or found[2].upper() not in _SIZE_UNITS:
         raise ValueError(f"must be {expected}, not {value!r}")
-    return int(float(found[1]) * _SIZE_UNITS[found[2].upper()])
+    unit = _SIZE_UNITS[found[2].upper()]
+    return parse_count(int(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit)
 
 
 def parse_line_limit(value: object) -> int:
@@ -140,25 +144,26 @@ def parse_integer(value: object) -> int:
 
 
 def parse_count(value: object) -> int:
-    """Take a whole number that is not negative."""
+    """Take a whole number from 0 to 2^63 - 1, the most that the store and the service can hold."""
     number = parse_integer(value)
     if number < 0:
         raise ValueError("must not be negative")
+    if number >= 2**63:
+        raise ValueError("must be below 2^63")
     return number
 
 
 def parse_group_id(value: object) -> int:
     """Take an application group's id: 0 (no group) to 2^63 - 1 (a Long, API reference section 4)."""
-    number = parse_count(value)
-    if number >= 2**63:
-        raise ValueError("must be below 2^63")
-    return number
+    return parse_count(value)
 
 
 def parse_rate(value: object) -> float:
     """Take requests a second: a number that is not negative; 0 means no pacing."""
     _require(value, (int, float), "a number")
     rate = float(str(value))
+    if not math.isfinite(rate):
+        raise ValueError(f"must be a number such as 20, not {value!r}")
     if rate < 0:
         raise ValueError("must not be negative; 0 means no pacing")
     return rate
@@ -175,7 +180,7 @@ def parse_fields(value: object) -> dict[str, str]:
         elif isinstance(item, (str, int, float)):
             fields[name] = str(item)
         else:
-            raise ValueError(f"holds {_shown(item)} under '{name}'; only strings, numbers and booleans can be fields")
+            raise ValueError(f"holds {_shown(item)} under {name!r}; only strings, numbers and booleans can be fields")
     return fields
 
 
@@ -200,7 +205,7 @@ def parse_encoding(value: object) -> str:
     name = parse_name(value)
     try:
         info = codecs.lookup(name)
-        newline = codecs.encode("\n", info.name)
+        newline = "\n".encode(name)
     except (LookupError, TypeError, ValueError):
         raise ValueError(
             f'must be a Python text codec such as "utf-8", "gb18030" or "latin-1"; {name!r} is none'
@@ -212,15 +217,21 @@ def parse_encoding(value: object) -> str:
 
 def parse_endpoint(value: object) -> str:
     """Take `http://host[:port]` or `https://host[:port]`, without a path; a trailing slash is cut."""
-    text = parse_name(value).rstrip("/")
-    parts = urlsplit(text)
+    text = parse_name(value)
+    if "@" in text:
+        raise ValueError("must not hold a user name or a password")
     try:
+        parts = urlsplit(text)
         host, _ = parts.hostname, parts.port
+        # lower case: those who ask for "http://" must not overlook "HTTP://"
+        address = f"{parts.scheme.lower()}://{parts.netloc}"
     except ValueError:
-        host = None
-    if parts.scheme not in {"http", "https"} or not host or parts.path or parts.query or parts.username:
+        host, address = None, ""
+    # `urlsplit` drops blanks and line ends silently: what it understood has to be what was written
+    same = address.lower() == text.rstrip("/").lower() and address.isprintable() and " " not in address
+    if not host or not same or not address.startswith(("http://", "https://")):
         raise ValueError(f'must look like "https://host" or "http://127.0.0.1:8686", not {value!r}')
-    return text
+    return address
 
 
 def choice(*allowed: str) -> Callable[[object], str]:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shipper.config.model import Config
-from shipper.config.reader import Document, TableReader, parse_document
+from shipper.config.reader import Document, TableReader, literal, parse_document
 from shipper.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from shipper.config.locator import KeyPath
+
 DEFAULT_FILE = Path("/etc/shipper/shipper.toml")
+# hosts that resolve only inside Alibaba Cloud (API reference, section 7.2); `metrichub-cms-` are the public ones
+_VPC_HOST = re.compile(r"metrichub-(?!cms-)(?:inner\.)?[a-z0-9-]+\.aliyun(?:cs)?\.com")
 
 
 def default_file(environment: Mapping[str, str] | None = None) -> Path:
@@ -25,8 +30,12 @@ def default_file(environment: Mapping[str, str] | None = None) -> Path:
     return Path(named) if named else DEFAULT_FILE
 
 
-def read_document(file: Path) -> Document:
+def read_document(file: Path, advice: str = "") -> Document:
     """Read and parse one TOML file.
+
+    Args:
+        file: its path.
+        advice: what to do when it does not exist, as the end of a sentence.
 
     Raises:
         ConfigurationError: it is missing, unreadable, not UTF-8, or not TOML; always with the file's name.
@@ -37,12 +46,12 @@ def read_document(file: Path) -> Document:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise ConfigurationError([Problem(str(file), "is not UTF-8 text, as TOML must be", line)]) from None
     except OSError as error:
-        advice = {
-            FileNotFoundError: "does not exist",
+        said = {
+            FileNotFoundError: f"does not exist{advice}",
             PermissionError: "cannot be read: permission denied",
             IsADirectoryError: "is a directory, a file is expected",
         }.get(type(error), f"cannot be read: {error.strerror}")
-        raise ConfigurationError([Problem(str(file), advice)]) from None
+        raise ConfigurationError([Problem(str(file), said)]) from None
     found = parse_document(str(file), text.removeprefix("\ufeff"))
     if isinstance(found, Problem):
         raise ConfigurationError([found])
@@ -58,79 +67,90 @@ def load_config(file: Path, environment: Mapping[str, str] | None = None) -> tup
     Raises:
         ConfigurationError: with every problem of the file.
     """
-    try:
-        document = read_document(file)
-    except ConfigurationError as error:
-        if "does not exist" in str(error):
-            raise ConfigurationError(
-                [Problem(str(file), "does not exist; name the configuration with -c FILE or $SHIPPER_CONFIG")]
-            ) from None
-        raise
+    document = read_document(file, "; name the configuration with -c FILE or $SHIPPER_CONFIG")
     reader = TableReader(document, os.environ if environment is None else environment)
     config = reader.read(Config, document.values)
-    problems = list(reader.problems)
-    if config is not None:
-        problems += _cross_check(config, document)
-    errors = [problem for problem in problems if not problem.warning]
-    if errors or config is None:
+    problems = [*reader.problems, *_check_sources(reader), *_check_endpoint(reader), *_check_credentials(reader)]
+    if config is None or not all(problem.warning for problem in problems):
         raise ConfigurationError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
     return dataclasses.replace(config, file=file.absolute()), tuple(problems)
 
 
-def _cross_check(config: Config, document: Document) -> list[Problem]:
-    problems = _check_cloudmonitor(config, document)
-    seen: dict[str, int] = {}
-    for number, source in enumerate(config.source):
-        here = ("source", number)
-        if source.name in seen:
-            first = document.locator.find(("source", seen[source.name], "name")).line
-            said = f"source '{source.name}' is already defined at line {first}"
-            problems.append(document.problem((*here, "name"), said))
-        seen.setdefault(source.name, number)
-        for pattern in source.paths:
-            if not os.path.isabs(pattern):
-                said = f"path {pattern!r} must be absolute, such as /var/log/app/*.log"
-                problems.append(document.problem((*here, "paths"), said))
+def _check_sources(reader: TableReader) -> list[Problem]:
+    document, problems = reader.document, []
+    seen: dict[str, KeyPath] = {}
+    for path, value in reader.taken.items():
+        match path:
+            case ("source", int(), "name"):
+                if value in seen:
+                    first = document.locator.find(seen[value]).line
+                    said = f"source '{document.written(path)}' is already defined at line {first}"
+                    problems.append(document.problem(path, said))
+                seen.setdefault(value, path)
+            case ("source", int(), "paths"):
+                for number, pattern in enumerate(value):
+                    if not os.path.isabs(pattern):
+                        shown = document.written((*path, number))
+                        said = f"path {shown!r} must be absolute, such as /var/log/app/*.log"
+                        problems.append(document.problem(path, said))
     return problems
 
 
-def _check_cloudmonitor(config: Config, document: Document) -> list[Problem]:
+def _check_endpoint(reader: TableReader) -> list[Problem]:
+    path = ("cloudmonitor", "endpoint")
+    endpoint = reader.taken.get(path)
+    if not endpoint or not endpoint.startswith("http://") or plain_http_is_fine(endpoint):
+        return []
+    written = reader.document.written(path)
+    shown = urlsplit(endpoint).hostname if literal(written) == written else repr(written)
+    said = (
+        f"plain http to {shown} would show the events to the network; use https:// "
+        "(plain http is for loopback and VPC hosts)"
+    )
+    return [reader.document.problem(path, said)]
+
+
+def _check_credentials(reader: TableReader) -> list[Problem]:
+    document, base = reader.document, ("cloudmonitor", "credentials")
+    given = document.written(base)
+    if not isinstance(given, dict):
+        return []
     problems: list[Problem] = []
-    cloud, keys = config.cloudmonitor, config.cloudmonitor.credentials
-
-    def report(key: str, message: str, *, warning: bool = False) -> None:
-        path = ("cloudmonitor", key) if key == "endpoint" else ("cloudmonitor", "credentials", key)
-        problems.append(document.problem(path, message, warning=warning))
-
-    if keys.access_key_secret and keys.access_key_secret_file:
-        report("access_key_secret_file", "give access_key_secret or access_key_secret_file, not both")
-    has_secret = keys.access_key_secret or keys.access_key_secret_file
-    if keys.access_key_id and not has_secret:
-        report("access_key_id", "access_key_id needs access_key_secret or access_key_secret_file beside it")
-    if has_secret and not keys.access_key_id:
-        report("access_key_secret", "the secret needs access_key_id beside it")
-    if cloud.endpoint and cloud.endpoint.startswith("http://") and not plain_http_is_fine(cloud.endpoint):
-        host = urlsplit(cloud.endpoint).hostname
-        report(
-            "endpoint",
-            f"plain http to {host} would show the events to the network; use https:// "
-            "(plain http is for loopback and VPC hosts)",
-        )
-    if keys.access_key_secret:
-        mode = Path(document.file).stat().st_mode & 0o777
-        if mode & 0o077:
-            report(
-                "access_key_secret",
-                f"this file holds a secret and others may read it (mode {mode:04o}); chmod 600 it",
-                warning=True,
-            )
+    secret = next((name for name in ("access_key_secret", "access_key_secret_file") if name in given), None)
+    if "access_key_secret" in given and "access_key_secret_file" in given:
+        said = "give access_key_secret or access_key_secret_file, not both"
+        problems.append(document.problem((*base, "access_key_secret_file"), said))
+    if "access_key_id" in given and not secret:
+        said = "access_key_id needs access_key_secret or access_key_secret_file beside it"
+        problems.append(document.problem((*base, "access_key_id"), said))
+    if secret and "access_key_id" not in given:
+        problems.append(document.problem((*base, secret), "the secret needs access_key_id beside it"))
+    if (*base, "access_key_secret") in reader.taken and literal(given["access_key_secret"]):
+        problems += _warn_of_readers(reader, (*base, "access_key_secret"), Path(document.file), "this file holds")
+    file = reader.taken.get((*base, "access_key_secret_file"))
+    if file:
+        path = Path(document.file).parent / Path(file).expanduser()
+        shown = given["access_key_secret_file"]
+        problems += _warn_of_readers(reader, (*base, "access_key_secret_file"), path, f"'{shown}' holds")
     return problems
+
+
+def _warn_of_readers(reader: TableReader, path: KeyPath, file: Path, holds: str) -> list[Problem]:
+    """Warn of a file with a secret that others may read (spec, section 3: warned about, not refused)."""
+    try:
+        mode = file.stat().st_mode & 0o777
+    except OSError:
+        return []  # nobody can read it; who needs the secret says why (cloudmonitor.credentials)
+    if not mode & 0o077:
+        return []
+    said = f"{holds} a secret and others may read it (mode {mode:04o}); chmod 600 it"
+    return [reader.document.problem(path, said, warning=True)]
 
 
 def plain_http_is_fine(endpoint: str) -> bool:
     """Tell whether an endpoint is one that plain http does not show to a network: loopback, or a VPC host (spec, 3)."""
     host = urlsplit(endpoint).hostname or ""
-    if host == "localhost" or (host.startswith("metrichub-") and not host.startswith("metrichub-cms-")):
+    if host == "localhost" or _VPC_HOST.fullmatch(host):
         return True
     try:
         address = ipaddress.ip_address(host)

@@ -66,6 +66,18 @@ class Document:
     values: Mapping[str, Any]
     locator: Locator
 
+    def written(self, path: KeyPath) -> Any:
+        """Give the value of a key as it stands in the file, before any expansion; None where it is not written."""
+        value: Any = self.values
+        for part in path:
+            if isinstance(part, str) and isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(part, int) and isinstance(value, list) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
     def problem(self, path: KeyPath, message: str, *, rule: str | None = None, warning: bool = False) -> Problem:
         """Say that something is wrong at a key (or at its closest written ancestor)."""
         place = self.locator.find(path)
@@ -76,7 +88,11 @@ def parse_document(file: str, text: str) -> Document | Problem:
     """Parse TOML 1.0; a syntax error comes back as a Problem with its line and column."""
     try:
         values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        return Problem(file, "not usable: its values or its keys are nested too deeply")
+    except ValueError as error:
+        if not isinstance(error, tomllib.TOMLDecodeError):  # Python's limit for the digits of a number
+            return Problem(file, "not usable: a number in it has too many digits")
         said = str(error)
         found = _SYNTAX_PLACE.search(said)
         reason = said[: found.start()] if found else said
@@ -94,19 +110,34 @@ def suggestion(name: str, known: list[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def literal(text: str) -> str:
+    """Give what stands in the file itself of a text with `${NAME}`: its own words and its defaults."""
+    return _VARIABLE.sub(lambda found: (found["default"] or "") if found["name"] else "$", text)
+
+
 class TableReader:
-    """Reads the tables of one document and collects what is wrong with them in `problems`."""
+    """Reads the tables of one document.
+
+    Attributes:
+        document: what is read.
+        problems: what is wrong with it, each with its place.
+        taken: every value that is right, by its place; there also when others of its table are wrong, so that
+            what depends on several keys can be judged in the same go.
+    """
 
     def __init__(self, document: Document, environment: Mapping[str, str] | None = None) -> None:
         """Read `document`; `${NAME}` comes from `environment`, or is left as it is when that is None."""
         self.document = document
         self.problems: list[Problem] = []
+        self.taken: dict[KeyPath, Any] = {}
         self._environment = environment
 
     def read(self, cls: type[T], values: object, path: KeyPath = ()) -> T | None:
         """Make a `cls` of a table; None, and at least one problem, when that cannot be done."""
         if not isinstance(values, dict):
-            self._report(path, f"'{path[-1]}' must be a table")
+            shape = f"[[{_dotted(path)}]]" if isinstance(path[-1], int) else f"[{_dotted(path)}]"
+            name = next(part for part in reversed(path) if isinstance(part, str))
+            self._report(path, f"'{name}' must be a table: write {shape}")
             return None
         before = len(self.problems)
         keys = {item.name: item for item in dataclasses.fields(cls) if item.metadata}  # type: ignore[arg-type]
@@ -136,12 +167,18 @@ class TableReader:
 
     def _read_value(self, item: dataclasses.Field[Any], value: object, path: KeyPath, out: dict[str, Any]) -> None:
         kind: Kind = item.metadata["kind"]
+        written = value
         if kind.expand:
+            before = len(self.problems)
             value = self._expand(value, path)
+            if len(self.problems) > before:
+                return
         try:
-            out[item.name] = kind.parse(value)
+            out[item.name] = self.taken[path] = kind.parse(value)
         except ValueError as error:
-            self._report(path, f"'{path[-1]}' {error}")
+            # a variable may hold a secret, wherever it was put: errors show the text before expansion (spec, 3)
+            said = str(error) if value == written else str(error).replace(repr(value), repr(written))
+            self._report(path, f"'{path[-1]}' {said}")
             return
         default = item.metadata["default"]
         if item.metadata["later"] and (default is None or out[item.name] != kind.parse(default)):
@@ -157,22 +194,27 @@ class TableReader:
         if environment is None or not isinstance(value, str):
             return value
 
+        unset: dict[str, None] = {}
+
         def replaced(found: re.Match[str]) -> str:
             name = found["name"]
             if name is None:
                 return "$"
             if name in environment:
                 return environment[name]
-            if found["given"]:
-                return found["default"]
+            if not found["given"]:
+                unset[name] = None
+            return found["default"] or ""
+
+        expanded = _VARIABLE.sub(replaced, value)
+        for name in unset:
+            # not the whole text: around the variable may stand the literal half of a secret
             self._report(
                 path,
-                f"'{path[-1]}' = {value!r} names the environment variable {name}, which is not set; "
+                f"'{path[-1]}' holds '${{{name}}}', but the environment variable {name} is not set; "
                 f"set it or give a default: ${{{name}:-...}}",
             )
-            return found[0]
-
-        return _VARIABLE.sub(replaced, value)
+        return expanded
 
     def _report(self, path: KeyPath, message: str) -> None:
         self.problems.append(self.document.problem(path, message))

@@ -7,7 +7,14 @@ import sys
 
 def main() -> int:
     """Run the command line of this process; gives the exit code."""
-    arguments = sys.argv[1:]
+    try:
+        return _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        # before a command has said what an interrupt means to it
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
     if arguments[:1] == ["run"]:
         from shipper.cli.run import main as run
 

@@ -65,7 +65,8 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
             readable = _readable_part(chosen)
         if not rule_files and readable is not None:
             files, empty = find_rule_files(readable)
-            problems += empty
+            # of a configuration that is broken, the line that says where the rules are may be the broken one
+            problems += empty if config is not None else ()
     rulebook = Rulebook((), (), tuple(files))
     try:
         rulebook, warnings = load_rules(files, readable.source if readable else None)
@@ -133,8 +134,8 @@ def _shared_files(config: Config) -> Iterator[Problem]:
         for owner, paths in shared.items():
             more = f" and {_count(len(paths) - 1, 'more file')}" if len(paths) > 1 else ""
             said = (
-                f"source '{source.name}': {paths[0]}{more} also belong to source '{owner}', which comes first and "
-                "alone reads them; exclude them from one of the two"
+                f"source '{source.name}': {paths[0]}{more}: matched by source '{owner}', too, which comes first and "
+                "alone reads what both match; exclude it from one of the two"
             )
             yield document.problem(("source", number, "paths"), said, warning=True)
 

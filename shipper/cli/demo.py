@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import tempfile
 import threading
@@ -125,10 +126,12 @@ def _demonstrate(logs: tuple[str, ...], scratch: Path, stop: threading.Event) ->
     sample = scratch / "sample"
     sample.mkdir()
     began = time.monotonic()
-    with Emulator(Settings()) as emulator:
+    # the page shows lines of this host's logs: only who was given the link may see it
+    token = secrets.token_urlsafe(16)
+    with Emulator(Settings(page_token=token)) as emulator:
         config = _configuration(logs or HOST_LOGS, sample, scratch / "state", emulator.url)
         agent = Agent(config, delivered=screen.show)
-        say(f"An emulated CloudMonitor listens at {emulator.url} (also a page for your browser).")
+        say(f"An emulated CloudMonitor listens at {emulator.url}; as a page: {emulator.url}/?token={token}")
         say(
             "Reading " + (", ".join(logs) if logs else "this host's logs") + ". Events, as they are acknowledged:",
             "dim",

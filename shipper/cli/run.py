@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.config.load import default_file, load_config
-from shipper.errors import ShipperError
+from shipper.errors import ConfigurationError, Problem, ShipperError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +45,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _run(options.config or default_file())
     except ShipperError as error:
-        for line in str(error).split("\n"):
-            sys.stderr.write(f"error: {telemetry.printable(line)}\n")
+        problems = error.problems if isinstance(error, ConfigurationError) else (error,)
+        for problem in problems:
+            word = "" if isinstance(problem, Problem) and problem.warning else "error: "
+            sys.stderr.write(f"{word}{telemetry.printable(str(problem))}\n")
         return error.exit_code
 
 

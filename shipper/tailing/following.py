@@ -168,6 +168,7 @@ class Following:
             self._follow_rest(*place, checkpoint, followed.source, now)
         elif (unread := followed.seen[0] - checkpoint.offset) > 0:
             tailer.lose("truncated", unread)
+            telemetry.bytes_lost(tailer.path, "truncated", unread)
         tailer.restart()
         followed.saved = None
         followed.active = True

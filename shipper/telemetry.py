@@ -38,6 +38,18 @@ class _JsonFormatter(logging.Formatter):
         return orjson.dumps(fields, default=str).decode()
 
 
+class _StderrHandler(logging.Handler):
+    """Writes to what stderr is now: a progress bar puts itself between, so that lines and bar do not mix."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except OSError:
+            # nobody reads the log any more; the work goes on
+            self.handleError(record)
+
+
 def printable(text: str) -> str:
     """Escape what could steer a terminal or forge a log line: control characters, but not what people write."""
     if text.isprintable():
@@ -47,7 +59,7 @@ def printable(text: str) -> str:
 
 def configure(level: str, form: str) -> None:
     """Send the product's log to stderr, as `log_level` and `log_format` say."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _StderrHandler()
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter())
     _log.handlers[:] = [handler]
     _log.propagate = False
@@ -230,6 +242,22 @@ def accepted_with_remark(code: str, message: str) -> None:
 def request_failed() -> None:
     """Count a request that was not accepted."""
     _count("requests_failed")
+
+
+def slowed_down(rate: float, words: str) -> None:
+    """Tell that the service took requests for too fast: so an agent finds its share of the account's quota."""
+    _tell(
+        logging.INFO,
+        "slowed_down",
+        f"The service asks for fewer requests ({words}); at most {rate:.2g} a second for now.",
+        rate=rate,
+        reason=words,
+    )
+
+
+def request_throttled() -> None:
+    """Count a request that the service took for too fast."""
+    _count("requests_throttled")
 
 
 def delivery_failing(words: str) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from shipper.outbox.store import Store, Waiting
 
 PROBE_INTERVAL = 60.0
+SLOWED_TOLD_EVERY = 60.0
 STORE_RETRY = 1.0
 IDLE_WAIT = 1.0
 
@@ -66,6 +67,7 @@ class Uploader:
         self._unclear = 0
         self._trouble: str | None = None
         self._sent_at = float("-inf")
+        self._slowed_told_at = float("-inf")
 
     def run(self) -> None:
         """Work until `drain` was called and the outbox is empty or the time is up."""
@@ -154,14 +156,31 @@ class Uploader:
             if verdict in {Verdict.ACCEPTED, Verdict.SPLIT}:
                 self._succeed(answer, verdict)
                 return answer
-            words = f"HTTP {answer.status}, code {answer.code or 'unreadable'}: {answer.message or answer.excerpt}"
-            if verdict is Verdict.ACCOUNT:
-                self._fail(f"{words}. Nothing is dropped; the next try is in a minute", PROBE_INTERVAL)
-            else:
-                if verdict is Verdict.SLOW_DOWN:
-                    self._pacer.throttled(time.monotonic())
-                self._fail(words, backoff(self._failures, random.random))
+            self._wait_after(answer, verdict)
         return None
+
+    def _wait_after(self, answer: Answer, verdict: Verdict) -> None:
+        """Wait as long as an answer that is neither acceptance nor refusal asks for."""
+        words = f"HTTP {answer.status}, code {answer.code or 'unreadable'}: {answer.message or answer.excerpt}"
+        wait = PROBE_INTERVAL if verdict is Verdict.ACCOUNT else backoff(self._failures, random.random)
+        if verdict is Verdict.ACCOUNT:
+            words += ". Nothing is dropped; the next try is in a minute"
+        if verdict is Verdict.SLOW_DOWN:
+            self._pacer.throttled(time.monotonic())
+            if not self._unclear:
+                self._slow_down(words, wait)
+                return
+        self._fail(words, wait)
+
+    def _slow_down(self, words: str, wait: float) -> None:
+        """Obey the service's limit; this is ordinary, so it is told once a minute at most."""
+        self._failures += 1
+        telemetry.request_throttled()
+        now = time.monotonic()
+        if now - self._slowed_told_at >= SLOWED_TOLD_EVERY:
+            self._slowed_told_at = now
+            telemetry.slowed_down(self._pacer.rate, words)
+        self._pause(wait)
 
     def _succeed(self, answer: Answer, verdict: Verdict) -> None:
         if verdict is Verdict.ACCEPTED:

@@ -17,6 +17,7 @@ from shipper.cli.rule_options import RuleFilesCommand, read_config, rules_option
 from shipper.cli.terminal import say_error, say_problems
 from shipper.config.model import Config
 from shipper.config.reader import suggestion
+from shipper.errors import ShipperError
 from shipper.events import Origin, wire_time
 from shipper.matching.engine import Engine
 from shipper.matching.rulebook import load_configured_rules, load_rules
@@ -24,6 +25,8 @@ from shipper.tailing.files import UnreadableError
 from shipper.telemetry import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from shipper.cli.dry_run import Line
     from shipper.cli.open_log import OpenLog
     from shipper.events import Event
@@ -90,8 +93,8 @@ def command(
                 unopened += 1
                 say_error(f"{name}: {error}")
     except BrokenPipeError:
-        # the reader of our output has enough (`| head`); nothing may be written to it when Python ends, either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # the reader of our output has enough (`| head`)
+        _give_up_stdout()
     finally:
         # also after Ctrl-C, which is how `tail -f LOG | shipper match --summary` ends
         run.say_troubles()
@@ -116,20 +119,40 @@ def _find_source(name: str | None, config: Config | None) -> tuple[Origin, int]:
 
 def _print(log: OpenLog, name: str, run: DryRun, *, missed: bool) -> bool:
     """Print what came of a log; False when it could not be read to its end."""
-    out = sys.stdout.buffer
-    for_people = out.isatty()
+    for_people = sys.stdout.buffer.isatty()
     for block in log.blocks():
         events, lines = run.judge(block)
         if missed:
-            out.writelines(_missed_line(line, block.origin.encoding, for_people=for_people) for line in lines)
+            _write(_missed_line(line, block.origin.encoding, for_people=for_people) for line in lines)
         else:
-            out.writelines(map(_json_line, events))
-        # whoever reads a live pipe wants its events now
-        out.flush()
+            _write(map(_json_line, events))
     run.lose(log.take_losses())
     if log.fault is not None:
         say_error(f"{name}: {log.fault}")
     return log.fault is None
+
+
+def _write(lines: Iterable[bytes]) -> None:
+    """Write to stdout.
+
+    Raises:
+        BrokenPipeError: nobody reads it any more.
+        ShipperError: it cannot be written, because a disk is full, for example.
+    """
+    try:
+        sys.stdout.buffer.writelines(lines)
+        # whoever reads a live pipe wants its events now
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up_stdout()
+        raise ShipperError(f"the output cannot be written: {error.strerror}") from None
+
+
+def _give_up_stdout() -> None:
+    """See to it that what stdout still holds is not written when Python ends, either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _missed_line(line: Line, encoding: str, *, for_people: bool) -> bytes:

@@ -105,7 +105,9 @@ def test_refused_events_are_found_by_halving(line: Line, bad: list[int]) -> None
     ],
     ids=["500", "code 500", "html", "rate limit", "unclear 403", "503", "reset"],
 )
-def test_temporary_trouble_loses_nothing(line: Line, trouble: Answer, caplog: pytest.LogCaptureFixture) -> None:
+def test_temporary_trouble_loses_nothing(
+    line: Line, trouble: Answer, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest
+) -> None:
     """The same events are sent again until they are accepted; trouble and recovery are told once."""
     line.server.answer = replies(trouble, trouble, OK)
     line.put("a", "b")
@@ -113,7 +115,9 @@ def test_temporary_trouble_loses_nothing(line: Line, trouble: Answer, caplog: py
         eventually(lambda: line.delivered == ["a", "b"])
 
     assert line.sent() == [["a", "b"]] * 3
-    assert [record.code for record in caplog.records if record.levelname == "WARNING"] == ["delivery_failing"]  # type: ignore[attr-defined]
+    told = [getattr(record, "code", "") for record in caplog.records if record.levelname == "WARNING"]
+    # being asked to slow down is no trouble: it is how an agent finds its share of the quota
+    assert told == ([] if request.node.callspec.id == "rate limit" else ["delivery_failing"])
     assert line.store.dead_letter_count() == 0
 
 

@@ -145,6 +145,6 @@ def test_as_a_process_it_ends_with_the_code_of_the_contract(check: Check, tmp_pa
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     assert (done.returncode, done.stdout) == (2, "")
-    assert "c.toml:2:19: not valid TOML" in done.stderr
+    assert "c.toml:2:21: not valid TOML" in done.stderr
     assert "rule 'bad'" in done.stderr
     assert "Traceback" not in done.stderr

@@ -320,3 +320,15 @@ def test_a_live_pipe_is_shown_as_it_comes_until_ctrl_c(match: Match, tmp_path: P
     assert process.returncode == 130
     assert "Traceback" not in said
     assert "2 matched" in said
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
+@pytest.mark.parametrize("size", [1, 50_000])
+def test_output_that_cannot_be_written_is_one_clear_message(match: Match, tmp_path: Path, size: int) -> None:
+    """A full disk behind `>`: the work failed, 1, and no traceback."""
+    (tmp_path / "a.log").write_bytes(b"OutOfMemoryError\n" * size)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([*COMMAND, "a.log"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE)
+
+    assert done.returncode == 1
+    assert done.stderr == b"error: the output cannot be written: No space left on device\n"

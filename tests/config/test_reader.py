@@ -84,10 +84,11 @@ def test_all_problems_are_said_each_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("inner = 1", "'inner' must be a table"),
+        ("inner = 1", "'inner' must be a table: write [inner]"),
+        ("[[inner]]", "'inner' must be a table: write [inner]"),
         ("item = 1", "'item' must be an array of tables: write [[item]]"),
         ("[item]\nname = 'x'", "'item' must be an array of tables: write [[item]]"),
-        ("item = [1]", "must be a table"),
+        ("item = [1]", "'item' must be a table: write [[item]]"),
         ("future = 'on'", "'future' is not supported by this version yet other than 'off'; leave it out"),
         ("unknown_yet = 'x'", "'unknown_yet' is not supported by this version yet; leave it out"),
     ],
@@ -131,13 +132,14 @@ def test_the_environment_is_expanded_once(written: str, means: str) -> None:
 
 
 def test_a_variable_that_is_not_set_is_named_with_its_key() -> None:
-    """The error shows the text as it was written (spec, section 3)."""
-    _, problems = read("title = 'a ${NONE} ${HOST}'", ENVIRONMENT)
+    """Once for each name; the error shows the text before expansion, and no follow-on error about that text."""
+    _, problems = read("title = 'a ${NONE} ${HOST} ${NONE}'\n[inner]\nsize = '${SIZE}'", ENVIRONMENT)
 
-    assert len(problems) == 1
-    assert (
-        "f.toml:1:1: 'title' = 'a ${NONE} ${HOST}' names the environment variable NONE, which is not set" in problems[0]
-    )
+    advice = "is not set; set it or give a default:"
+    assert problems == [
+        f"f.toml:1:1: 'title' holds '${{NONE}}', but the environment variable NONE {advice} ${{NONE:-...}}",
+        f"f.toml:3:1: 'size' holds '${{SIZE}}', but the environment variable SIZE {advice} ${{SIZE:-...}}",
+    ]
 
 
 def test_patterns_and_rule_files_are_not_expanded() -> None:
@@ -164,6 +166,18 @@ def test_a_syntax_error_has_its_place(text: str, line: int, column: int | None) 
     assert found.message.startswith("not valid TOML: ")
     assert "(at" not in found.message
     assert (found.line, found.column) == (line, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("a = " + "9" * 5000, "too many digits"), ("a = " + "[" * 5000, "nested too deeply")],
+)
+def test_a_document_beyond_all_measure_is_one_problem(text: str, said: str) -> None:
+    """Python's own limits for numbers and nesting are told like any other mistake."""
+    found = parse_document("f.toml", text)
+
+    assert isinstance(found, Problem)
+    assert said in found.message
 
 
 def test_suggestions() -> None:

@@ -1,0 +1,93 @@
+"""The documentation is true: its examples load, its keys exist, its links lead somewhere."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+from shipper.config.load import load_config
+from shipper.config.model import Config
+from shipper.matching.proving import prove
+from shipper.matching.rule_file import CaseTable, RuleTable
+from shipper.matching.rulebook import load_rules
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES += sorted((ROOT / "packaging").rglob("*.md"))
+BLOCKS = [
+    (page, block)
+    for page in PAGES
+    for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+]
+
+
+def keys(cls: type) -> set[str]:
+    """Give the names of all keys of a table and of the tables in it."""
+    found: set[str] = set()
+    for field in dataclasses.fields(cls):
+        if not field.metadata:
+            continue
+        inner = field.metadata.get("table") or field.metadata.get("tables")
+        found |= keys(inner) if inner else {field.name}
+    return found
+
+
+@pytest.mark.parametrize(("page", "block"), BLOCKS, ids=lambda value: value.name if isinstance(value, Path) else "")
+def test_examples_are_right(tmp_path: Path, page: Path, block: str) -> None:
+    """Rules load without any problem and pass their tests; configurations load."""
+    file = tmp_path / "example.toml"
+    file.write_text(block)
+    if "[[rule]]" in block:
+        rulebook, problems = load_rules([file])
+        assert problems == (), page
+        assert [outcome for outcome in prove(rulebook.cases) if not outcome.passed] == []
+    else:
+        load_config(file, {})
+
+
+def test_there_are_examples() -> None:
+    """The pattern that finds them still does."""
+    assert len(BLOCKS) >= 4
+
+
+@pytest.mark.parametrize(
+    ("page", "cls"), [("configuration.md", Config), ("rules.md", RuleTable), ("rules.md", CaseTable)]
+)
+def test_every_key_is_described(page: str, cls: type) -> None:
+    """A key that is not in its page does not exist for its users."""
+    text = (ROOT / "docs" / page).read_text()
+
+    assert [key for key in sorted(keys(cls)) if f"`{key}`" not in text and not re.search(rf"\b{key} =", text)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Relative links name files of the project."""
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_units_configuration_loads() -> None:
+    """What the steps of packaging/systemd install is right."""
+    config, _ = load_config(ROOT / "packaging/systemd/shipper.toml", {})
+
+    assert config.source[0].name == "system"
+
+
+def test_every_command_is_in_the_readme_and_has_examples() -> None:
+    """A newcomer finds each command, and each command's help shows how it is used."""
+    from click.testing import CliRunner
+
+    from shipper.cli.app import COMMANDS, shipper
+
+    readme = (ROOT / "README.md").read_text()
+    for name in COMMANDS:
+        assert f"shipper {name}" in readme, name
+        shown = CliRunner().invoke(shipper, [name, "--help"] if name != "run" else ["--help"])
+        assert shown.exit_code == 0
+        assert (
+            name == "run" or f"shipper {name} " in shown.output.split("Options:")[0].split("\n", 1)[1] or name == "demo"
+        )

@@ -6,6 +6,7 @@ Exit codes (spec, section 2): 0 done; 1 the work failed or found problems; 2 usa
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.cli.terminal import say_error, say_problems
+from shipper.cli.terminal import give_up_stdout, say_error, say_problems
 from shipper.errors import ConfigurationError, ShipperError
 
 if TYPE_CHECKING:
@@ -85,6 +86,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return 130
+    except BrokenPipeError:
+        # the reader of our output has enough (`| head`)
+        give_up_stdout()
+        return 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        give_up_stdout()
+        say_error(f"the output cannot be written: {error.strerror}")
+        return 1
     except ConfigurationError as error:
         say_problems(error.problems)
         return error.exit_code

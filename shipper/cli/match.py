@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from shipper.agent.machine import this_host
 from shipper.cli.dry_run import DryRun
 from shipper.cli.open_log import STDIN, open_log
 from shipper.cli.rule_options import RuleFilesCommand, read_config, rules_option
-from shipper.cli.terminal import say_error, say_problems
+from shipper.cli.terminal import give_up_stdout, say_error, say_problems
 from shipper.config.model import Config
 from shipper.config.reader import suggestion
 from shipper.errors import ShipperError
@@ -94,7 +93,7 @@ def command(
                 say_error(f"{name}: {error}")
     except BrokenPipeError:
         # the reader of our output has enough (`| head`)
-        _give_up_stdout()
+        give_up_stdout()
     finally:
         # also after Ctrl-C, which is how `tail -f LOG | shipper match --summary` ends
         run.say_troubles()
@@ -146,13 +145,8 @@ def _write(lines: Iterable[bytes]) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _give_up_stdout()
+        give_up_stdout()
         raise ShipperError(f"the output cannot be written: {error.strerror}") from None
-
-
-def _give_up_stdout() -> None:
-    """See to it that what stdout still holds is not written when Python ends, either."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _missed_line(line: Line, encoding: str, *, for_people: bool) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import os
+import sys
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -32,6 +34,11 @@ def talk() -> Console:
 def data() -> Console:
     """Give the console on stdout."""
     return _Console(highlight=False, soft_wrap=True)
+
+
+def give_up_stdout() -> None:
+    """See to it that what stdout still holds is not written when Python ends, either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def safe(text: str) -> str:

@@ -25,7 +25,7 @@ def refused(file: Path, environment: dict[str, str] | None = None) -> list[str]:
     return [str(problem).removeprefix(str(file)) for problem in caught.value.problems]
 
 
-DEFAULTS = {
+DEFAULTS: dict[str, dict[str, object]] = {
     "": {
         "state_dir": "/var/lib/shipper",
         "rules": ("rules.d/*.toml",),
@@ -182,7 +182,7 @@ def test_what_files_inherit_from_their_source(tmp_path: Path) -> None:
             ":2:1: the secret needs access_key_id beside it",
         ),
         (
-            '[cloudmonitor.credentials]\naccess_key_id = "x"\naccess_key_secret = "y"\naccess_key_secret_file = "/none"',
+            '[cloudmonitor.credentials]\naccess_key_id = "x"\naccess_key_secret = "y"\naccess_key_secret_file = "/z"\n',
             ":4:1: give access_key_secret or access_key_secret_file, not both",
         ),
         ('[cloudmonitor]\nendpoint = "HTTP://metrichub.example"\n', ":2:1: plain http to metrichub.example would"),

@@ -55,7 +55,7 @@ def test_a_secret_does_not_show_itself(show: Callable[[Secret], str]) -> None:
     shown = show(Secret(HIDDEN))
 
     assert HIDDEN not in shown
-    assert "***" in shown or "*" * 3 in shown
+    assert "***" in shown
 
 
 def test_a_secret_is_revealed_on_request(tmp_path: Path) -> None:
@@ -85,8 +85,9 @@ def test_errors_about_a_configuration_do_not_show_its_secret(tmp_path: Path) -> 
     config = holding_secret(tmp_path)
     secret = config.cloudmonitor.credentials.access_key_secret
     assert secret is not None
-    said = []
-    for fails in (lambda: json.dumps(config), lambda: int(secret), lambda: json.loads(secret), lambda: {}[secret]):
+    said: list[str] = []
+    nothing: dict[str, object] = {}
+    for fails in (lambda: json.dumps(config), lambda: int(secret), lambda: json.loads(secret), lambda: nothing[secret]):
         try:
             fails()
         except (TypeError, ValueError, KeyError) as error:
@@ -96,7 +97,7 @@ def test_errors_about_a_configuration_do_not_show_its_secret(tmp_path: Path) -> 
     assert HIDDEN not in "".join(said)
 
 
-def test_a_secret_survives_copying(tmp_path: Path) -> None:
+def test_a_secret_survives_copying() -> None:
     """A copy is a secret too, with the same text."""
     secret = Secret(HIDDEN)
 

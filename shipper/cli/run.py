@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import sys
 import threading
@@ -52,6 +53,12 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
 
 
+def _allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: each followed file holds a descriptor (hazard 6.1)."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _run(file: Path) -> int:
     config, warnings = load_config(file)
     telemetry.configure(config.log_level, config.log_format)
@@ -59,6 +66,7 @@ def _run(file: Path) -> int:
         telemetry.configuration_warning(str(warning))
     from shipper.agent.supervisor import Agent
 
+    _allow_many_files()
     wake, stopping, hung_up = threading.Event(), threading.Event(), threading.Event()
 
     def heard(number: int, _: FrameType | None) -> None:

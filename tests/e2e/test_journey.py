@@ -177,6 +177,20 @@ def test_an_unreachable_service_loses_nothing(tmp_path: Path) -> None:
         assert host.stop() == 0
 
 
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
+    """Whatever waits stays in the store; the exit code is 130 (spec, section 2)."""
+    with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as emulator:
+        host = Host(tmp_path, emulator)
+    host.config.write_text(host.config.read_text().replace('drain_timeout = "20s"', 'drain_timeout = "10m"'))
+    host.write("a.log", "ERROR 1")
+    host.start()
+    eventually(lambda: "cannot be delivered" in host.log.read_text())
+    host.running.send_signal(signal.SIGTERM)
+    eventually(lambda: "Stopping: 1 events wait" in host.log.read_text())
+
+    assert host.stop() == 130
+
+
 def test_secrets_are_in_no_file_and_no_log(host: Host) -> None:
     """The secret is in the configuration only; state is private."""
     host.config.write_text(host.config.read_text().replace('"info"', '"debug"'))

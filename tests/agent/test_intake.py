@@ -1,0 +1,180 @@
+"""From files to the outbox, one pass after the other, when there is room and when there is none."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from shipper.agent.intake import Intake
+from shipper.cloudmonitor import batching
+from shipper.config.model import SourceTable, StoreTable
+from shipper.matching.engine import Engine, Host
+from shipper.matching.rulebook import load_rules
+from shipper.outbox.store import Store
+from shipper.tailing.following import Following
+from shipper.tailing.watcher import Watcher
+from tests.conftest import eventually
+
+RULE = "[[rule]]\nid = 'r'\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = '{n}'\n"
+
+
+class Reading:
+    """An intake at work on a directory."""
+
+    def __init__(self, root: Path, limits: StoreTable, *, watched: bool = True, **source: object) -> None:
+        self.logs = root / "logs"
+        self.logs.mkdir()
+        (root / "rules.toml").write_text(RULE)
+        self.rules = load_rules([root / "rules.toml"])[0].rules
+        self.store = Store(root, batching.encode)
+        self.wake = threading.Event()
+        self.watcher = Watcher(self.wake) if watched else None
+        table = SourceTable(name="app", paths=(f"{self.logs}/*.log",), start_at="beginning", **source)  # type: ignore[arg-type]
+        self.intake = Intake(
+            Following([table], [], {}),
+            self.engine(),
+            self.store,
+            limits,
+            wake=self.wake,
+            recorded=lambda: None,
+            watcher=self.watcher,
+        )
+        self.thread = threading.Thread(target=self.intake.run)
+        self.found: list[str] = []
+
+    def engine(self) -> Engine:
+        return Engine(self.rules, Host("h", "127.0.0.1"), 1.0)
+
+    def write(self, *lines: str, name: str = "a.log") -> None:
+        with (self.logs / name).open("a") as file:
+            file.writelines(line + "\n" for line in lines)
+
+    def take(self) -> list[str]:
+        """Take everything that waits, as an uploader would."""
+        waiting = self.store.next_events(10_000)
+        self.store.acknowledge(waiting)
+        return [event.payload.decode().split('"content":"')[1].split('"')[0] for event in waiting]
+
+    def gather(self) -> list[str]:
+        """Take everything that waits, and give all that was ever taken."""
+        self.found += self.take()
+        return self.found
+
+    def end(self) -> None:
+        self.intake.stop()
+        self.thread.join()
+        self.intake.close()
+        if self.watcher is not None:
+            self.watcher.close()
+        self.store.close()
+
+
+@pytest.fixture
+def limits() -> StoreTable:
+    return StoreTable(min_free_disk=0)
+
+
+def test_a_full_queue_pauses_reading_and_room_resumes_it(tmp_path: Path) -> None:
+    """The log is the buffer: nothing is dropped, and every event comes once."""
+    reading = Reading(tmp_path, StoreTable(min_free_disk=0, max_queue_bytes=20_000))
+    reading.write(*(f"ERROR {n}" for n in range(20_000)))
+    reading.thread.start()
+    most = 0
+
+    def all_found() -> bool:
+        nonlocal most
+        most = max(most, reading.store.waiting_count)
+        return len(reading.gather()) >= 20_000
+
+    eventually(all_found)
+    reading.end()
+
+    assert reading.found == [str(n) for n in range(20_000)]
+    # a pause comes between two commits, of at most one block beyond COMMIT_EVENTS each
+    assert most < 20_000
+
+
+def test_little_free_disk_pauses_reading(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`min_free_disk`: the host's disk is worth more than our queue (hazard 5.4)."""
+    reading = Reading(tmp_path, StoreTable(min_free_disk=2**62))
+    reading.write("ERROR 1")
+    reading.thread.start()
+    eventually(lambda: "less free space than min_free_disk" in caplog.text)
+    assert reading.store.waiting_count == 0
+    reading.end()
+
+
+@pytest.mark.parametrize("source", [{"watch": "poll"}, {"watch": "auto"}], ids=["polled", "watched"])
+def test_new_lines_new_files_and_renames_are_seen_without_a_scan_being_due(
+    tmp_path: Path, limits: StoreTable, source: dict[str, object]
+) -> None:
+    """With hints from the kernel, and by looking once a second without (hazard 2.3)."""
+    reading = Reading(tmp_path, limits, scan_interval=3600.0, **source)
+    reading.write("ERROR 1")
+    reading.thread.start()
+
+    def expect(*numbers: str) -> None:
+        eventually(lambda: sorted(reading.gather()) == sorted(numbers))
+
+    expect("1")
+    reading.write("ERROR 2")
+    expect("1", "2")
+    reading.write("ERROR 3", name="b.log")
+    expect("1", "2", "3")
+    (reading.logs / "a.log").rename(reading.logs / "a.log.1")
+    reading.write("ERROR 4")
+    expect("1", "2", "3", "4")
+    reading.end()
+
+
+def test_without_any_watcher_everything_works(tmp_path: Path, limits: StoreTable) -> None:
+    """Hints are never facts."""
+    reading = Reading(tmp_path, limits, watched=False)
+    reading.thread.start()
+    reading.write("ERROR 1")
+    eventually(lambda: reading.take() == ["1"])
+    reading.end()
+
+
+def test_other_rules_come_into_force_between_two_blocks(tmp_path: Path, limits: StoreTable) -> None:
+    """Under load nothing is lost or repeated by a change (spec, section 4 "Reload")."""
+    reading = Reading(tmp_path, limits)
+    reading.thread.start()
+    for number in range(200):
+        reading.write(*(f"ERROR {number * 50 + n}" for n in range(50)))
+        if number % 20 == 0:
+            reading.intake.change(
+                reading.engine(),
+                (SourceTable(name=f"app{number}", paths=(f"{reading.logs}/*.log",), start_at="beginning"),),
+            )
+    eventually(lambda: len(reading.gather()) >= 10_000)
+    reading.end()
+
+    assert sorted(map(int, reading.found)) == list(range(10_000))
+
+
+def test_a_failing_store_stops_reading_until_it_is_back(
+    tmp_path: Path, limits: StoreTable, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No offset moves past what could not be committed (hazard 5.4)."""
+    reading = Reading(tmp_path, limits)
+    reading.thread.start()
+    reading.write("ERROR 1")
+    eventually(lambda: reading.gather() == ["1"])
+    # a table that is not there fails every commit as a broken disk would
+    reading.store._connection.execute("ALTER TABLE outbox RENAME TO hidden")
+    reading.write("ERROR 2")
+    eventually(lambda: "Reading waits" in caplog.text)
+    reading.write("ERROR 3")
+    reading.store._connection.execute("ALTER TABLE hidden RENAME TO outbox")
+    eventually(lambda: reading.gather() == ["1", "2", "3"])
+    reading.end()
+
+    assert "can be written again" in caplog.text
+
+
+@pytest.fixture(autouse=True)
+def info_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="shipper")

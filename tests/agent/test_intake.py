@@ -106,12 +106,12 @@ def test_little_free_disk_pauses_reading(tmp_path: Path, caplog: pytest.LogCaptu
     reading.end()
 
 
-@pytest.mark.parametrize("source", [{"watch": "poll"}, {"watch": "auto"}], ids=["polled", "watched"])
+@pytest.mark.parametrize("watch", ["poll", "auto"])
 def test_new_lines_new_files_and_renames_are_seen_without_a_scan_being_due(
-    tmp_path: Path, limits: StoreTable, source: dict[str, object]
+    tmp_path: Path, limits: StoreTable, watch: str
 ) -> None:
     """With hints from the kernel, and by looking once a second without (hazard 2.3)."""
-    reading = Reading(tmp_path, limits, scan_interval=3600.0, **source)
+    reading = Reading(tmp_path, limits, scan_interval=3600.0, watch=watch)
     reading.write("ERROR 1")
     reading.thread.start()
 

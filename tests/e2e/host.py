@@ -7,9 +7,12 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
+import pytest
 
 from shipper.cloudmonitor.emulator.server import Emulator
 from tests.conftest import eventually
@@ -21,6 +24,8 @@ match = 'ERROR (?<number>\\d+)'
 event = "NumberedError"
 content = "{file} {number}"
 """
+
+STARTED: list[subprocess.Popen[Any]] = []
 
 
 class Host:
@@ -66,6 +71,7 @@ scan_interval = "500ms"
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "shipper", "run", "-c", str(self.config)], stderr=log, cwd=self.root
             )
+        STARTED.append(self.process)
         eventually(
             lambda: self.log.read_text().count("Started:") > told or self.running.poll() is not None,
             what="the agent did not start",
@@ -111,5 +117,18 @@ scan_interval = "500ms"
 
 
 def journal(path: Path) -> list[dict[str, object]]:
-    """Give the events that the emulator stored."""
-    return [orjson.loads(line) for line in path.read_bytes().splitlines()] if path.exists() else []
+    """Give the events that the emulator stored; a line that is being written is not one yet."""
+    if not path.exists():
+        return []
+    return [orjson.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+
+@pytest.fixture(autouse=True)
+def no_leaked_agent() -> Iterator[None]:
+    """Kill the agents that a failed test leaves behind."""
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()

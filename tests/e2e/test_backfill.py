@@ -14,7 +14,7 @@ import pytest
 
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.conftest import eventually
-from tests.e2e.host import Host, journal
+from tests.e2e.host import STARTED, Host, journal
 
 
 @pytest.fixture
@@ -29,13 +29,15 @@ def host(tmp_path: Path, emulator: Emulator) -> Host:
 
 
 def backfill(host: Host, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "shipper", "backfill", "-c", str(host.config), *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=host.root,
     )
+    STARTED.append(process)
+    return process
 
 
 def run(host: Host, *arguments: str) -> tuple[int, str, str]:

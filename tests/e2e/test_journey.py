@@ -28,11 +28,8 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
 
 
 @pytest.fixture
-def host(tmp_path: Path, emulator: Emulator) -> Iterator[Host]:
-    made = Host(tmp_path, emulator)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.kill()
+def host(tmp_path: Path, emulator: Emulator) -> Host:
+    return Host(tmp_path, emulator)
 
 
 def contents(host: Host) -> list[str]:

@@ -1,0 +1,5 @@
+"""No agent outlives its test."""
+
+from tests.e2e.host import no_leaked_agent
+
+__all__ = ["no_leaked_agent"]

@@ -63,6 +63,32 @@ def test_every_key_is_described(page: str, cls: type) -> None:
     assert [key for key in sorted(keys(cls)) if f"`{key}`" not in text and not re.search(rf"\b{key} =", text)] == []
 
 
+def table_of(heading: str) -> type:
+    """Give the dataclass of a heading such as `## `[[source]]``; the top level for one without a table's name."""
+    found: type = Config
+    for name in re.findall(r"[a-z]+", heading) if "[" in heading else []:
+        metadata = {field.name: field.metadata for field in dataclasses.fields(found)}[name]
+        found = metadata.get("table") or metadata["tables"]
+    return found
+
+
+def test_the_configuration_page_has_the_right_keys_in_each_table() -> None:
+    """A row names only keys of the table that its heading names, and each of its keys has a row."""
+    page = (ROOT / "docs/configuration.md").read_text()
+    headings = set()
+    for section in re.split(r"^##+ ", page, flags=re.MULTILINE)[1:]:
+        heading, _, text = section.partition("\n")
+        rows = re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE)
+        if not rows:
+            continue
+        cls = table_of(heading)
+        own = {field.name for field in dataclasses.fields(cls) if "kind" in field.metadata}
+        assert {key for row in rows for key in re.findall(r"`([^`]+)`", row)} == own, heading
+        headings.add(cls.__name__)
+
+    assert headings == {"Config", "CloudMonitorTable", "CredentialsTable", "StoreTable", "SourceTable"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     """Relative links name files of the project."""

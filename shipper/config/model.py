@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 
-class Secret(str):
-    """A string that shows itself only to those who ask with `reveal()`."""
+class Secret:
+    """A text that shows itself only to those who ask with `reveal()`; no string, so that nothing joins it to one."""
 
-    __slots__ = ()
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def reveal(self) -> str:
         """Give the text."""
-        return str.__str__(self)
+        return self._text
 
     def __repr__(self) -> str:
         return "Secret(***)"
@@ -32,6 +35,12 @@ class Secret(str):
 
     def __format__(self, spec: str) -> str:
         return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
 
 
 def _secret(value: object) -> Secret:

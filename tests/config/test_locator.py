@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -190,3 +192,29 @@ zone = "UTC"
 expect = { event = "x" }
 """
     assert Locator(text).find(path) == place
+
+
+ROOT = Path(__file__).parent.parent.parent
+OWN_FILES = [ROOT / "pyproject.toml", *sorted((ROOT / "rules").glob("*.toml")), *(ROOT / "packaging").rglob("*.toml")]
+
+
+def paths_of(value: object, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """Give the path of every key, at any depth."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield (*path, name)
+            yield from paths_of(inner, (*path, name))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from paths_of(inner, (*path, number))
+
+
+@pytest.mark.parametrize("file", OWN_FILES, ids=lambda file: file.name)
+def test_the_projects_own_files(file: Path) -> None:
+    """Each key that `tomllib` finds is located on a line that holds it."""
+    text = file.read_text(encoding="utf-8")
+    lines, locator = text.split("\n"), Locator(text)
+
+    for path in paths_of(tomllib.loads(text)):
+        place = locator.find(path)
+        assert str(path[-1]) in lines[place.line - 1], path

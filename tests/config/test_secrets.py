@@ -9,7 +9,9 @@ import pickle
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
 from shipper.config.load import load_config
@@ -87,13 +89,22 @@ def test_errors_about_a_configuration_do_not_show_its_secret(tmp_path: Path) -> 
     assert secret is not None
     said: list[str] = []
     nothing: dict[str, object] = {}
-    for fails in (lambda: json.dumps(config), lambda: int(secret), lambda: json.loads(secret), lambda: nothing[secret]):
+    given: Any = secret
+    for fails in (
+        lambda: json.dumps(config),
+        lambda: json.dumps(given),
+        lambda: orjson.dumps(given),
+        lambda: "a" + given,
+        lambda: int(given),
+        lambda: json.loads(given),
+        lambda: nothing[given],
+    ):
         try:
             fails()
         except (TypeError, ValueError, KeyError) as error:
             said += traceback.format_exception(error)
 
-    assert len(said) > 4
+    assert len(said) > 7
     assert HIDDEN not in "".join(said)
 
 

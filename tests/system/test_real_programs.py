@@ -51,22 +51,30 @@ def test_logrotate_loses_and_repeats_nothing(tmp_path: Path, emulator: Emulator,
     rules.chmod(0o644)
     host.write("app.log")
     host.start()
+    expected: set[int] = set()
+
+    def write(*numbers: int) -> None:
+        expected.update(numbers)
+        host.write("app.log", *(f"ERROR {number}" for number in numbers))
+
+    def arrived() -> bool:
+        return len(contents(host)) >= len(expected)
+
     for step in range(5):
-        host.write("app.log", *(f"ERROR {step * 100 + n}" for n in range(100)))
+        write(*range(step * 100, step * 100 + 100))
         if step % 2:
             # every other rotation comes while lines are unread
-            eventually(lambda: len(contents(host)) == (step + 1) * 100)  # noqa: B023
+            eventually(arrived)
         subprocess.run([rotate, "-f", "-s", str(tmp_path / "state.logrotate"), str(rules)], check=True)
         # logrotate names by the second: a generation must not meet the next one's name
         for old in host.logs.glob("app.log-*[0-9]"):
             old.rename(old.with_name(f"{old.name}-{step}"))
-        eventually(lambda: len(contents(host)) == (step + 1) * 100)  # noqa: B023
-    host.write("app.log", "ERROR 999")
-    expected = sorted([*range(500), 999])
-    eventually(lambda: len(contents(host)) >= len(expected))
+        # a generation that comes and goes between two looks is out of reach (docs/limits.md): wait until it is seen
+        write(1000 + step)
+        eventually(arrived)
 
     assert host.stop() == 0
-    assert sorted(int(content.split()[1]) for content in contents(host)) == expected
+    assert sorted(int(content.split()[1]) for content in contents(host)) == sorted(expected)
     assert emulator.violations == ()
 
 

@@ -121,7 +121,8 @@ class Following:
         for identity in known:
             self._see_again(source, found[identity], discovery.skipped, now)
         first = source.name not in self._complete
-        for identity, file in found.items():
+        # known files first: what one of them was truncated of may lie in a copy that is new
+        for identity, file in sorted(found.items(), key=lambda item: item[0] not in self._checkpoints):
             if identity not in self.files and (reason := self._see_new(source, file, now, moved, first=first)):
                 discovery.skipped[file.path] = reason
         self._suspects = {i: suspect for i, suspect in self._suspects.items() if os.path.lexists(suspect[2])}
@@ -252,7 +253,8 @@ class Following:
         if kind is not None:
             opened.close()
             return f"compressed ({kind}); `shipper backfill` reads such files"
-        if checkpoint is None and self._may_be_copy(opened, file, now, moved):
+        # at a first scan every file has been there before: `start_at` decides, not what it looks like
+        if checkpoint is None and not first and self._may_be_copy(opened, file, now, moved):
             opened.close()
             return "perhaps a copy of a followed file; waiting to see"
         self._suspects.pop(file.identity, None)

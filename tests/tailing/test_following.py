@@ -191,6 +191,33 @@ def test_a_file_with_the_same_content_is_a_file_of_its_own_after_a_while(host: H
     host.following.close()
 
 
+@pytest.mark.parametrize("start_at", ["end", "beginning"])
+def test_equal_files_of_the_first_scan_are_followed_at_once(tmp_path: Path, start_at: str) -> None:
+    """They were there before: `start_at` decides for each of them, and nothing waits."""
+    host = Host(tmp_path, start_at=start_at)
+    for name in ("a.log", "b.log", "c.log"):
+        host.write(name, "same words")
+    host.scan()
+    host.clock += COPY_PATIENCE
+    host.scan()
+
+    assert host.lines == ["same words"] * (3 if start_at == "beginning" else 0)
+    host.following.close()
+
+
+def test_a_copy_made_while_down_is_recognised_whatever_its_name(tmp_path: Path) -> None:
+    """Also when it sorts before its original: known files are looked at first (hazards 1.3, 1.6)."""
+    host = Host(tmp_path, "*.log")
+    host.write("m.log", *(f"line {n}" for n in range(30)))
+    host.scan()
+    host.write("m.log", "unread")
+    host.restart(lambda: host.copytruncate("m.log", "a.log"))
+    host.scan()
+
+    assert host.lines == [f"line {n}" for n in range(30)] + ["unread"]
+    host.following.close()
+
+
 def test_truncation_without_a_copy_counts_what_was_known_to_be_unread(host: Host) -> None:
     """Bytes seen but not read before `> file` are lost, and counted."""
     host.write("a.log", "read")

@@ -18,10 +18,11 @@ class Origin:
 
     Attributes:
         source: the source's name; None for files that belong to none (`match`, `backfill`).
-        encoding: the codec of its lines, a superset of ASCII.
+        encoding: the Python codec of its lines.
         zone: zone of timestamps that name none; None means the host's local zone.
         group_id: the source's group id, None where it sets none.
         fields: constants for templates.
+        json: whether its records are JSON objects whose fields are captures.
     """
 
     source: str | None = None
@@ -29,11 +30,31 @@ class Origin:
     zone: tzinfo | None = None
     group_id: int | None = None
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    r"""One record of a block whose records are not simply its lines: several lines, or a container's message.
+
+    Attributes:
+        start: where its bytes begin in the block's `data`.
+        end: where they end; the terminator of its last line is not among them.
+        offset: where its first byte lies in the file.
+        line: number of its first line in the block, from 0.
+        time: when a container's runtime took it, aware; the time of events whose text carries none. None elsewhere.
+    """
+
+    start: int
+    end: int
+    offset: int
+    line: int
+    time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    r"""Consecutive bytes of one file that hold whole records, newlines included.
+    r"""What was read of one file in one go: whole records.
 
     The last record may lack its newline: an unfinished line that was taken after its time-out, the end
     of a finished file, or the head of a line over the limit.
@@ -41,11 +62,14 @@ class Block:
     Attributes:
         origin: what its events inherit.
         path: the file's path as matched by the source's glob, at the time of reading.
-        data: the bytes; never empty.
-        offset: where `data` begins in the file, in bytes.
+        data: the bytes; never empty. Without `records`, consecutive bytes of the file, newlines included.
+        offset: where what was read begins in the file, in bytes.
         head: the file's first line without its terminator (part of `{id}`); at most 64 KiB.
         read_at: the time of reading, aware; the time of events that carry none.
         first_line: number of the first line in the file, from 1; None when nobody counts.
+        records: in the order of their offsets, where they are not simply the lines of `data`; else None.
+        others: of further sources that the file belongs to (hazard 1.11): a rule that does not apply to `origin`
+            takes the first of these that it applies to.
     """
 
     origin: Origin
@@ -55,6 +79,8 @@ class Block:
     head: bytes
     read_at: datetime
     first_line: int | None = None
+    records: tuple[Record, ...] | None = None
+    others: tuple[Origin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +134,13 @@ class LineState(enum.IntEnum):
         START: at the beginning of a line.
         SKIPPING: inside a line over the limit, whose rest is skipped.
         TAKEN: behind an unfinished line that was taken after its time-out; a newline here only ends it.
+        SKIPPING_RECORD: at the beginning of a line that belongs to a record over its limits: it is skipped.
     """
 
     START = 0
     SKIPPING = 1
     TAKEN = 2
+    SKIPPING_RECORD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +155,10 @@ class Checkpoint:
         head: fingerprint of the first bytes, growing with the file up to a limit.
         guard: fingerprint of the bytes just before `offset`.
         line: where in a line the offset lies.
+        modified: the file's time of last change when it was last looked at, in nanoseconds since the epoch; what
+            was rotated after it was written later.
+        gone_at: since when no source finds the file, in seconds since the epoch; None while one does.
+        finished: its name was gone and it was read to its end: nothing is missing when it is never found again.
     """
 
     identity: FileIdentity
@@ -136,6 +168,9 @@ class Checkpoint:
     head: Fingerprint
     guard: Fingerprint
     line: LineState = LineState.START
+    modified: int = 0
+    gone_at: float | None = None
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from collections import Counter
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent.clock import HOST_CLOCK
 from shipper.errors import StateError
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from shipper.agent.clock import Clock
     from shipper.config.model import SourceTable, StoreTable
     from shipper.events import Block, Checkpoint, Event, FileIdentity, Loss
     from shipper.matching.engine import Engine
@@ -51,6 +51,7 @@ class Intake:
         wake: threading.Event,
         recorded: Callable[[], None],
         watcher: Watcher | None,
+        clock: Clock = HOST_CLOCK,
     ) -> None:
         """Prepare; nothing is read before `run`.
 
@@ -62,6 +63,7 @@ class Intake:
             wake: set by hints, `stop` and `change`.
             recorded: called after events were committed.
             watcher: where hints come from; None polls.
+            clock: tells the time.
         """
         self._following = following
         self._engine = engine
@@ -70,6 +72,7 @@ class Intake:
         self._wake = wake
         self._recorded = recorded
         self._watcher = watcher
+        self._clock = clock
         self._stopping = threading.Event()
         self._pending: list[Callable[[], None]] = []
         self._pending_lock = threading.Lock()
@@ -85,8 +88,8 @@ class Intake:
     def run(self) -> None:
         """Work until `stop`; what was read is committed before this returns."""
         while not self._stopping.is_set():
-            if not self._pass(time.monotonic()):
-                self._wait(time.monotonic())
+            if not self.step(self._clock.monotonic()):
+                self._wait(self._clock.monotonic())
         self._commit()
 
     def stop(self) -> None:
@@ -111,8 +114,11 @@ class Intake:
             self._pending.append(apply)
         self._wake.set()
 
-    def _pass(self, now: float) -> bool:
-        """Look at everything that is due once; tells whether there may be more at once."""
+    def step(self, now: float) -> bool:
+        """Look at everything that is due once; tells whether there may be more at once.
+
+        `run` calls it again and again; without threads it may be called in its place.
+        """
         self._apply_changes()
         self._take_hints()
         self._scan_due(now)
@@ -198,7 +204,7 @@ class Intake:
         halt: Halt | None = None
         try:
             while halt is None and tailer.offset - before < PASS_BYTES and len(self._events) < COMMIT_EVENTS:
-                found = tailer.next_block(datetime.now(UTC), now)
+                found = tailer.next_block(self._clock.now(), now)
                 if isinstance(found, Halt):
                     halt = found
                 else:
@@ -218,7 +224,7 @@ class Intake:
             followed.changed_at = now
             self._busy[os.path.dirname(tailer.path)] += 1
         elif followed.gone_at is None:
-            if _moved_away(followed):
+            if self._following.moved_away(followed):
                 self._scan_at[followed.source.name] = 0.0
             followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
         return halt is None
@@ -249,7 +255,7 @@ class Intake:
         dirty = [f for f in self._following.files.values() if f.saved != (f.tailer.offset, f.tailer.line)]
         checkpoints = [followed.tailer.checkpoint() for followed in dirty]
         scanned, forgotten = self._following.take_scanned(), self._following.take_forgotten()
-        self._save_at = time.monotonic() + SAVE_INTERVAL
+        self._save_at = self._clock.monotonic() + SAVE_INTERVAL
         if not (checkpoints or self._events or self._losses or scanned or forgotten):
             return True
         while not self._record(checkpoints, scanned, forgotten):
@@ -311,13 +317,3 @@ class Intake:
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
-
-
-def _moved_away(followed: Followed) -> bool:
-    """Tell whether a file's name now means another file or none: then its directory is scanned at once."""
-    try:
-        status = os.stat(followed.tailer.path)
-    except OSError:
-        return True
-    identity = followed.tailer.identity
-    return (status.st_dev, status.st_ino) != (identity.device, identity.inode)

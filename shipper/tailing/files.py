@@ -1,10 +1,15 @@
-"""Opens log files safely and reads them by position (hazards 1.10, 2.6): regular files only, never blocking."""
+"""The file system as reading sees it: `Files` lists, looks and opens; `LogFile` is read by position.
+
+Only regular files are opened, and never so that opening blocks (hazards 1.10, 2.6). `Files` is the seam at which
+tests put a file system of their own; `HOST_FILES` is the host's.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
 
 from shipper.events import FileIdentity
 
@@ -64,10 +69,61 @@ class LogFile:
         os.close(self._descriptor)
 
 
-def confirmed(path: str, confirm: Callable[[LogFile], bool]) -> LogFile | None:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name in a directory.
+
+    Attributes:
+        name: without the directory.
+        inode: of what the name stands for, a link's own.
+        is_directory: a directory itself, not a link to one.
+        is_link: a symbolic link.
+    """
+
+    name: str
+    inode: int
+    is_directory: bool
+    is_link: bool
+
+
+class Files(Protocol):
+    """A file system."""
+
+    def list(self, directory: str) -> list[Entry]:
+        """Give the names in a directory, sorted. Raises `OSError`."""
+
+    def status(self, path: str, *, follow: bool = True) -> os.stat_result:
+        """Look at a path, or at the link itself when not told to follow it. Raises `OSError`."""
+
+    def open(self, path: str) -> LogFile:
+        """Open a regular file for reading. Raises `UnreadableError`."""
+
+
+class HostFiles:
+    """The host's own file system."""
+
+    def list(self, directory: str) -> list[Entry]:
+        """Give the names in a directory, sorted. Raises `OSError`."""
+        with os.scandir(directory) as entries:
+            found = [Entry(e.name, e.inode(), e.is_dir(follow_symlinks=False), e.is_symlink()) for e in entries]
+        return sorted(found, key=lambda entry: entry.name)
+
+    def status(self, path: str, *, follow: bool = True) -> os.stat_result:
+        """Look at a path, or at the link itself when not told to follow it. Raises `OSError`."""
+        return os.stat(path, follow_symlinks=follow)
+
+    def open(self, path: str) -> LogFile:
+        """Open a regular file for reading. Raises `UnreadableError`."""
+        return LogFile.open(path)
+
+
+HOST_FILES = HostFiles()
+
+
+def confirmed(files: Files, path: str, confirm: Callable[[LogFile], bool]) -> LogFile | None:
     """Open a path and keep it open only if `confirm` recognises it."""
     try:
-        file = LogFile.open(path)
+        file = files.open(path)
     except UnreadableError:
         return None
     if confirm(file):

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.discovery import discover
-from shipper.tailing.files import LogFile, UnreadableError, compression_of
+from shipper.tailing.files import HOST_FILES, UnreadableError, compression_of
 from shipper.tailing.globs import path_pattern
 from shipper.tailing.rotation import find_rest, is_prefix
 from shipper.tailing.tailer import Tailer
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, FileIdentity, LineState
     from shipper.tailing.discovery import Found
+    from shipper.tailing.files import Files, LogFile
 
 COPY_PATIENCE = 5.0
 UNLINKED_SILENCE = 30.0
@@ -80,6 +81,7 @@ class Following:
         own: frozenset[str] = frozenset(),
         own_files: frozenset[FileIdentity] = frozenset(),
         positions_lost: bool = False,
+        files: Files = HOST_FILES,
     ) -> None:
         """Prepare to follow; nothing is opened before the first `scan`.
 
@@ -90,6 +92,7 @@ class Following:
             own: directories of the agent, never read.
             own_files: files of the agent, never read: its log (hazard 6.6).
             positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
+            files: the file system.
         """
         self.sources = tuple(sources)
         self.files: dict[FileIdentity, Followed] = {}
@@ -102,6 +105,7 @@ class Following:
         self._own = own
         self._own_files = own_files
         self._positions_lost = positions_lost
+        self._files = files
         self._suspects: dict[FileIdentity, tuple[int, float, str]] = {}
         self._forgotten: list[FileIdentity] = []
 
@@ -112,7 +116,7 @@ class Following:
 
     def scan(self, source: SourceTable, now: float) -> None:
         """Look at the directories of one source and follow what is there."""
-        discovery = discover(source.paths, source.exclude, self._own)
+        discovery = discover(source.paths, source.exclude, self._own, self._files)
         self.directories[source.name] = discovery.directories
         found = {file.identity: file for file in discovery.files.values() if file.identity not in self._own_files}
         self._miss(source, found, now)
@@ -125,7 +129,7 @@ class Following:
         for identity, file in sorted(found.items(), key=lambda item: item[0] not in self._checkpoints):
             if identity not in self.files and (reason := self._see_new(source, file, now, moved, first=first)):
                 discovery.skipped[file.path] = reason
-        self._suspects = {i: suspect for i, suspect in self._suspects.items() if os.path.lexists(suspect[2])}
+        self._suspects = {i: suspect for i, suspect in self._suspects.items() if self._exists(suspect[2])}
         if first:
             self._complete.add(source.name)
             self._newly_scanned[source.name] = source.paths
@@ -163,7 +167,7 @@ class Following:
         """Deal with a file whose content before the offset changed: find the old content's rest, then start at 0."""
         tailer = followed.tailer
         checkpoint = tailer.checkpoint()
-        place = find_rest(checkpoint, followed.source.rotated, self._own, self._is_known)
+        place = find_rest(checkpoint, followed.source.rotated, self._own, self._is_known, self._files)
         telemetry.file_rewritten(tailer.path, checkpoint.offset, place[0] if place else None)
         if place is not None:
             self._follow_rest(*place, checkpoint, followed.source, now)
@@ -212,6 +216,15 @@ class Following:
         followed.tailer.file.close()
         del self.files[followed.tailer.identity]
 
+    def moved_away(self, followed: Followed) -> bool:
+        """Tell whether a file's name now means another file or none: then its directory is scanned at once."""
+        try:
+            status = self._files.status(followed.tailer.path)
+        except OSError:
+            return True
+        identity = followed.tailer.identity
+        return (status.st_dev, status.st_ino) != (identity.device, identity.inode)
+
     def close(self) -> None:
         """Close every file."""
         for followed in self.files.values():
@@ -242,7 +255,7 @@ class Following:
     ) -> str | None:
         """Follow a file that is not followed yet; gives the reason when it is not to be."""
         try:
-            opened = LogFile.open(file.path)
+            opened = self._files.open(file.path)
         except UnreadableError as error:
             return str(error)
         if opened.identity != file.identity:
@@ -293,15 +306,22 @@ class Following:
         self._suspects[file.identity] = (file.size, since, file.path)
         return now - since < COPY_PATIENCE
 
+    def _exists(self, path: str) -> bool:
+        try:
+            self._files.status(path, follow=False)
+        except OSError:
+            return False
+        return True
+
     def _is_known(self, identity: FileIdentity) -> bool:
         return identity in self.files or identity in self._checkpoints
 
     def _find_rest(self, checkpoint: Checkpoint, source: SourceTable, now: float) -> None:
         """Look for the rest of a file that is not under its name any more."""
-        place = find_rest(checkpoint, source.rotated, self._own, self._is_known)
+        place = find_rest(checkpoint, source.rotated, self._own, self._is_known, self._files)
         if place is not None:
             self._follow_rest(*place, checkpoint, source, now)
-        elif os.path.isdir(os.path.dirname(checkpoint.path)):
+        elif self._exists(os.path.dirname(checkpoint.path)):
             telemetry.rest_not_found(checkpoint.path, checkpoint.offset)
             self._checkpoints.pop(checkpoint.identity, None)
             self._forgotten.append(checkpoint.identity)

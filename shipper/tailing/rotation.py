@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipper.tailing.discovery import discover
-from shipper.tailing.files import LogFile, confirmed
+from shipper.tailing.files import HOST_FILES, LogFile, confirmed
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES
 from shipper.tailing.tailer import recognises
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.events import Checkpoint, FileIdentity
+    from shipper.tailing.files import Files
 
 
 def find_rest(
@@ -21,6 +22,7 @@ def find_rest(
     rotated: Sequence[str],
     own: frozenset[str],
     is_taken: Callable[[FileIdentity], bool],
+    files: Files = HOST_FILES,
 ) -> tuple[str, LogFile] | None:
     """Find and open the file that holds a checkpoint's content now: by identity first, then by content alone.
 
@@ -29,16 +31,17 @@ def find_rest(
         rotated: further globs, absolute or relative to the file's directory, which is always searched.
         own: directories of the agent, not searched.
         is_taken: tells the files that are known as something else, so cannot be it by content.
+        files: the file system.
     """
     if not checkpoint.offset:
         return None
     directory = os.path.dirname(checkpoint.path)
     globs = [f"{directory}/*", *(glob if os.path.isabs(glob) else f"{directory}/{glob}" for glob in rotated)]
-    places = [(found.path, found.identity) for found in discover(globs, (), own).files.values()]
+    places = [(found.path, found.identity) for found in discover(globs, (), own, files).files.values()]
     same = [path for path, identity in places if identity == checkpoint.identity]
     alike = [path for path, identity in places if identity != checkpoint.identity and not is_taken(identity)]
     for path in same + alike:
-        if file := confirmed(path, lambda opened: recognises(opened, checkpoint)):
+        if file := confirmed(files, path, lambda opened: recognises(opened, checkpoint)):
             return path, file
     return None
 

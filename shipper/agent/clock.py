@@ -1,4 +1,4 @@
-"""The seam through which the loops learn the time: intervals by the monotonic clock, stamps by the wall's (hazard 9.3)."""
+"""The seam through which the loops learn the time: monotonic for intervals, the wall clock for stamps (hazard 9.3)."""
 
 from __future__ import annotations
 

@@ -139,6 +139,18 @@ def rest_found(path: str, before: str, offset: int) -> None:
     )
 
 
+def generation_found(path: str, of: str) -> None:
+    """Tell that a generation came and was rotated away between two looks, and is read now (hazard 1.2)."""
+    _count("generations_found")
+    _tell(
+        logging.INFO,
+        "generation_found",
+        f"{path} was rotated away from {of} before it was seen; reading it from its beginning.",
+        path=path,
+        of=of,
+    )
+
+
 def rest_not_found(path: str, offset: int) -> None:
     """Tell that a file went away while nobody looked; whether something was left unread is not known (hazard 1.6)."""
     _count("rests_not_found")

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.agent.uploader import Uploader
-    from shipper.backfill.archives import GzipLog, PlainLog
+    from shipper.backfill.archives import PlainLog
     from shipper.events import Checkpoint, Event, FileIdentity, Loss
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
+    from shipper.tailing.archives import CompressedLog
 
 MAX_WAITING = 20_000
 COMMIT_EVENTS = 1000
@@ -138,7 +139,7 @@ class Job:
             self._tick()
         return True
 
-    def _read(self, selected: Selected, file: PlainLog | GzipLog, known: Checkpoint | None, before: int) -> None:
+    def _read(self, selected: Selected, file: PlainLog | CompressedLog, known: Checkpoint | None, before: int) -> None:
         source = selected.source or NO_SOURCE
         origin = source.origin if selected.source else Origin()
         tailer = Tailer(
@@ -176,6 +177,6 @@ class Job:
             telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
         return events
 
-    def _record(self, tailer: Tailer[PlainLog | GzipLog], events: Sequence[Event]) -> None:
+    def _record(self, tailer: Tailer[PlainLog | CompressedLog], events: Sequence[Event]) -> None:
         self._sink.record([tailer.checkpoint()], events, tailer.take_losses())
         self._commit_at = time.monotonic() + COMMIT_SECONDS

@@ -1,56 +1,183 @@
-"""Where the content of a file went: looks for a checkpoint's bytes under other names (hazards 1.3, 1.6, 1.8)."""
+"""Where the content of a file went: looks for a checkpoint's bytes under other names (hazards 1.3, 1.6, 1.8, 1.12)."""
 
 from __future__ import annotations
 
 import os
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shipper.tailing.archives import CompressedLog, open_content
 from shipper.tailing.discovery import discover
-from shipper.tailing.files import HOST_FILES, LogFile, confirmed
-from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES
+from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from shipper.events import Checkpoint, FileIdentity
+    from shipper.tailing.discovery import Found
     from shipper.tailing.files import Files
 
+MAX_ARCHIVES = 64
+SLACK_NS = 2 * 10**9
 
-def find_rest(
-    checkpoint: Checkpoint,
-    rotated: Sequence[str],
-    own: frozenset[str],
-    is_taken: Callable[[FileIdentity], bool],
-    files: Files = HOST_FILES,
-) -> tuple[str, LogFile] | None:
-    """Find and open the file that holds a checkpoint's content now: by identity first, then by content alone.
 
-    Args:
-        checkpoint: what to look for; one at offset 0 can be recognised nowhere.
-        rotated: further globs, absolute or relative to the file's directory, which is always searched.
-        own: directories of the agent, not searched.
-        is_taken: tells the files that are known as something else, so cannot be it by content.
-        files: the file system.
+class Search:
+    """Looks for the file that holds a checkpoint's content now: by identity first, then by content alone.
+
+    Plain files are looked at in the first step; compressed ones are decompressed a little in each.
+
+    Attributes:
+        found: path and open file, when it was found.
+        pending: a candidate is still being written: look again later.
     """
-    if not checkpoint.offset:
-        return None
-    directory = os.path.dirname(checkpoint.path)
-    globs = [f"{directory}/*", *(glob if os.path.isabs(glob) else f"{directory}/{glob}" for glob in rotated)]
-    places = [(found.path, found.identity) for found in discover(globs, (), own, files).files.values()]
-    same = [path for path, identity in places if identity == checkpoint.identity]
-    alike = [path for path, identity in places if identity != checkpoint.identity and not is_taken(identity)]
-    for path in same + alike:
-        if file := confirmed(files, path, lambda opened: recognises(opened, checkpoint)):
-            return path, file
-    return None
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        rotated: Sequence[str],
+        own: frozenset[str],
+        is_taken: Callable[[FileIdentity], bool],
+        files: Files = HOST_FILES,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            checkpoint: what to look for; one at offset 0 is recognised by identity only.
+            rotated: further globs, absolute or relative to the file's directory, which is always searched.
+            own: directories of the agent, not searched.
+            is_taken: tells the files that are known as something else, so cannot be it by content.
+            files: the file system.
+        """
+        self.found: tuple[str, LogFile | CompressedLog] | None = None
+        self.pending = False
+        self._checkpoint = checkpoint
+        self._rotated = rotated
+        self._own = own
+        self._is_taken = is_taken
+        self._files = files
+        self._archives: list[tuple[str, CompressedLog]] = []
+        self._steps: Iterator[None] | None = None
+        self._budget = 0
+
+    def step(self, budget: int) -> bool:
+        """Look a little further: decompress at most about `budget` bytes. True when this search is over."""
+        if self._steps is None:
+            self.pending = False
+            self._steps = self._look()
+        self._budget = budget
+        for _ in self._steps:
+            return False
+        self._steps = None
+        return True
+
+    def close(self) -> None:
+        """Close what is open, found or not."""
+        for _, archive in self._archives:
+            archive.close()
+        self._archives.clear()
+        if self.found is not None:
+            self.found[1].close()
+            self.found = None
+        self._steps = None
+
+    def _look(self) -> Iterator[None]:
+        wanted = self._checkpoint
+        name = os.path.basename(wanted.path)
+        places = _places(wanted.path, self._rotated, self._own, self._files)
+        places.sort(
+            key=lambda place: (
+                place.identity.node != wanted.identity.node,
+                not os.path.basename(place.path).startswith(name),
+                -place.modified,
+            )
+        )
+        for place in places:
+            if self._is_candidate(place):
+                content = self._open(place)
+                if isinstance(content, CompressedLog):
+                    self._archives.append((place.path, content))
+                elif content is not None and self._recognise(content):
+                    self.found = (place.path, content)
+                    return
+                elif content is not None:
+                    content.close()
+        while self._archives:
+            path, archive = self._archives[0]
+            while not archive.advance(wanted.offset, self._budget):
+                yield
+            self._archives.pop(0)
+            if self._recognise(archive):
+                self.found = (path, archive)
+                return
+            self.pending |= archive.incomplete
+            archive.close()
+
+    def _is_candidate(self, place: Found) -> bool:
+        if place.identity.node == self._checkpoint.identity.node:
+            return True
+        return bool(self._checkpoint.offset) and not self._is_taken(place.identity)
+
+    def _open(self, place: Found) -> LogFile | CompressedLog | None:
+        """Open a candidate; compressed ones only if they may hold what was still there at the last look."""
+        try:
+            content = open_content(self._files, place.path)
+        except (UnreadableError, OSError):
+            # what cannot be read cannot be recognised; that the content was not found is told
+            return None
+        old = place.modified < self._checkpoint.modified - SLACK_NS
+        if isinstance(content, CompressedLog) and (old or len(self._archives) >= MAX_ARCHIVES):
+            content.close()
+            return None
+        return content
+
+    def _recognise(self, content: LogFile | CompressedLog) -> bool:
+        same = content.identity.may_be(self._checkpoint.identity)
+        try:
+            return (same or self._checkpoint.offset > 0) and recognises(content, self._checkpoint)
+        except OSError:
+            return False
 
 
-def is_prefix(candidate: LogFile, of: LogFile) -> bool:
-    """Tell whether a file's bytes look like the beginning of another's: its head, and the bytes at its end."""
-    size = candidate.status().st_size
-    if not size or size > of.status().st_size:
-        return False
-    head = min(size, HEAD_BYTES)
-    end = max(0, size - GUARD_BYTES)
-    return all(candidate.read_at(at, length) == of.read_at(at, length) for at, length in ((0, head), (end, size - end)))
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One of the files that a log was rotated into.
+
+    Attributes:
+        path: where it is.
+        identity: device and inode.
+        modified: when it was last changed, in nanoseconds since the epoch.
+        size: bytes on the disk.
+    """
+
+    path: str
+    identity: FileIdentity
+    modified: int
+    size: int
+
+
+def family(path: str, files: Files, rotated: Sequence[str], own: frozenset[str]) -> list[Generation]:
+    """Give the other generations of a log by their names, the newest first.
+
+    `app.log` has `app.log.1`, `app.log-20261123.gz`, and with a date or number before the extension `app-20261123.log`;
+    in the `rotated` places the same names count.
+    """
+    name = os.path.basename(path)
+    stem, dot, extension = name.rpartition(".")
+    names = re.escape(name) + r"[.\-_].+"
+    if dot:
+        names += "|" + re.escape(stem) + r"[.\-_][\d.\-_T]+" + re.escape(dot + extension) + r"(?:\.\w+)?"
+    pattern = re.compile(names, re.DOTALL)
+    generations = [
+        Generation(found.path, found.identity, found.modified, found.size)
+        for found in _places(path, rotated, own, files)
+        if found.path != path and pattern.fullmatch(os.path.basename(found.path))
+    ]
+    return sorted(generations, key=lambda generation: -generation.modified)
+
+
+def _places(path: str, rotated: Sequence[str], own: frozenset[str], files: Files) -> list[Found]:
+    directory = os.path.dirname(path)
+    globs = [os.path.join(directory, "*"), *(os.path.join(directory, glob) for glob in rotated)]
+    return list(discover(globs, (), own, files).files.values())

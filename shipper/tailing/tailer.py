@@ -70,6 +70,7 @@ class Tailer(Generic[FileT]):
         self._first_line: bytes | None = None
         self._losses: Counter[str] = Counter()
         self._unfinished: tuple[int, float] | None = None
+        self._recent = b""
 
     @property
     def identity(self) -> FileIdentity:
@@ -125,6 +126,20 @@ class Tailer(Generic[FileT]):
     def lose(self, reason: str, amount: int) -> None:
         """Count bytes of this file that will never be read."""
         self._losses[reason] += amount
+
+    def matches_recent(self, content: Content, size: int) -> bool | None:
+        """Temporary."""
+        back = self.offset - size
+        if back < 0 or back > len(self._recent):
+            return None
+        known = self._recent[: len(self._recent) - back][-GUARD_BYTES:]
+        if not known:
+            return None
+        return content.read_at(size - len(known), len(known)) == known
+
+    def forget_recent(self) -> None:
+        """Temporary."""
+        self._recent = self._guard
 
     def next_block(self, read_at: datetime, now: float, *, flush: bool = False) -> Block | Halt:
         """Take the next whole records.
@@ -199,6 +214,7 @@ class Tailer(Generic[FileT]):
         self.offset += len(taken)
         self.line = line
         self._guard = (self._guard + taken[-GUARD_BYTES:])[-GUARD_BYTES:]
+        self._recent = (self._recent + taken[-16384:])[-16384:]
         if len(self._head) < HEAD_BYTES:
             self._head = self.file.read_at(0, min(HEAD_BYTES, self.offset))
 
@@ -206,6 +222,7 @@ class Tailer(Generic[FileT]):
         self.offset = offset
         self.line = line
         self._unfinished = None
+        self._recent = b""
         self._guard = self.file.read_at(max(0, offset - GUARD_BYTES), min(GUARD_BYTES, offset))
         self._head = self.file.read_at(0, min(HEAD_BYTES, offset))
 

@@ -1,0 +1,128 @@
+"""Where the files were left that are not open: known files, rotated ones, and those whose name is gone for now.
+
+Nothing is forgotten the moment a file disappears: a volume may be mounted again, a directory moved back (hazard 2.4).
+A position whose file is gone keeps the time since when, and goes when that is long ago (hazards 5.5, 5.6).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shipper.events import Checkpoint, FileIdentity, Node
+
+TOMBSTONE_SECONDS = 7 * 24 * 3600.0
+MISSED_SECONDS = 3600.0
+
+
+class Positions:
+    """Checkpoints by device and inode, and what has to be recorded of them."""
+
+    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Begin with what the store knows."""
+        self._by_node: dict[Node, Checkpoint] = {}
+        self._by_path: dict[str, set[Node]] = {}
+        self._changed: dict[Node, Checkpoint] = {}
+        self._forgotten: set[FileIdentity] = set()
+        self._missed: dict[Node, float] = {}
+        for checkpoint in checkpoints:
+            self._keep(checkpoint)
+
+    def __iter__(self) -> Iterator[Checkpoint]:
+        return iter(list(self._by_node.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_node)
+
+    def __contains__(self, node: Node) -> bool:
+        return node in self._by_node
+
+    def get(self, node: Node) -> Checkpoint | None:
+        """Give the position of a file."""
+        return self._by_node.get(node)
+
+    def at(self, path: str) -> list[Checkpoint]:
+        """Give the positions of the files that were last seen under a path."""
+        return [self._by_node[node] for node in self._by_path.get(path, ())]
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Keep a position, to be recorded; one of an earlier file with the same inode is void."""
+        before = self._by_node.get(checkpoint.identity.node)
+        if before is not None and before.identity != checkpoint.identity:
+            self.forget(before)
+        self._forgotten.discard(checkpoint.identity)
+        self._keep(checkpoint)
+        self._changed[checkpoint.identity.node] = checkpoint
+
+    def hold(self, checkpoint: Checkpoint) -> None:
+        """Keep a position that is in the store as it is."""
+        self._keep(checkpoint)
+
+    def move(self, checkpoint: Checkpoint, path: str) -> None:
+        """Note the name under which a file was found."""
+        self._missed.pop(checkpoint.identity.node, None)
+        if checkpoint.path != path or checkpoint.gone_at is not None:
+            self.put(dataclasses.replace(checkpoint, path=path, gone_at=None))
+
+    def take(self, checkpoint: Checkpoint) -> bool:
+        """Let go of the position of a file that is open from now on; tells whether it is in the store as it is."""
+        node = checkpoint.identity.node
+        self._drop(node)
+        self._missed.pop(node, None)
+        return self._changed.pop(node, None) is None
+
+    def forget(self, checkpoint: Checkpoint) -> None:
+        """Drop a position here and in the store."""
+        self.take(checkpoint)
+        self._forgotten.add(checkpoint.identity)
+
+    def forget_identity(self, identity: FileIdentity) -> None:
+        """Drop what the store has of a file that was open."""
+        self._forgotten.add(identity)
+
+    def changes(self) -> tuple[list[Checkpoint], list[FileIdentity]]:
+        """Give what has to be recorded, and what to forget."""
+        return list(self._changed.values()), list(self._forgotten)
+
+    def recorded(self, changes: tuple[list[Checkpoint], list[FileIdentity]]) -> None:
+        """Note that what `changes` gave is in the store."""
+        for checkpoint in changes[0]:
+            if self._changed.get(checkpoint.identity.node) is checkpoint:
+                del self._changed[checkpoint.identity.node]
+        self._forgotten.difference_update(changes[1])
+
+    def miss(self, checkpoint: Checkpoint, now: float, wall: float, *, purge: bool) -> None:
+        """Note that a scan did not find a file; drop it when that has been so for very long.
+
+        A jump of the wall clock alone purges nothing: this process must have missed it for an hour too (hazard 9.3).
+
+        Args:
+            checkpoint: its position.
+            now: the monotonic clock.
+            wall: the wall clock, in seconds since the epoch.
+            purge: whether it is believed to be gone; not while its whole directory is away (hazard 2.4).
+        """
+        node = checkpoint.identity.node
+        since = self._missed.setdefault(node, now)
+        if checkpoint.gone_at is None:
+            self.put(dataclasses.replace(checkpoint, gone_at=wall))
+        elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
+            self.forget(checkpoint)
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        node = checkpoint.identity.node
+        self._drop(node)
+        self._by_node[node] = checkpoint
+        self._by_path.setdefault(checkpoint.path, set()).add(node)
+
+    def _drop(self, node: Node) -> None:
+        before = self._by_node.pop(node, None)
+        if before is None:
+            return
+        nodes = self._by_path[before.path]
+        nodes.discard(node)
+        if not nodes:
+            del self._by_path[before.path]

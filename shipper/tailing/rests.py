@@ -1,0 +1,135 @@
+"""Content that is not where it was read: searched step by step, so that no archive keeps the other files waiting.
+
+What is lost this way is the rest of a file that was renamed, copied or compressed while nobody looked (hazard 1.6), or
+that was truncated (hazard 1.3). And beside it may lie whole generations that came and went meanwhile (hazard 1.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from shipper.tailing.archives import CompressedLog
+from shipper.tailing.copies import SURE_BYTES, is_beginning
+from shipper.tailing.identity import HEAD_BYTES, confirms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shipper.config.model import SourceTable
+    from shipper.events import Checkpoint, Node
+    from shipper.tailing.files import LogFile
+    from shipper.tailing.followed import Followed
+    from shipper.tailing.rotation import Search
+
+STEP_BYTES = 1024 * 1024
+PENDING_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class Lost:
+    """Content that is being looked for.
+
+    Attributes:
+        checkpoint: how far it was read, and what it looks like.
+        sources: those that read it.
+        search: looks for it.
+        unread: bytes behind the checkpoint that are known to have been there.
+        truncated: the open file that had it and has other content now: read again from 0 when the search is over.
+        again_at: when to look again, in monotonic seconds, for what is being written at this moment.
+    """
+
+    checkpoint: Checkpoint
+    sources: tuple[SourceTable, ...]
+    search: Search
+    unread: int = 0
+    truncated: Followed | None = None
+    again_at: float = 0.0
+
+    @property
+    def node(self) -> Node:
+        """What found it before."""
+        return self.checkpoint.identity.node
+
+    def found_is_sure(self) -> bool:
+        """Tell whether what was found is more than a file that begins with the same few words.
+
+        Under the lost file's own name stands what replaced it: the same content there is that of an editor's save or of
+        another mount when it is long, or has the same inode; a short one is a banner that a restarted service wrote
+        again (hazards 1.5, 1.8).
+        """
+        if self.search.found is None:
+            return False
+        path, content = self.search.found
+        if path != self.checkpoint.path or content.identity.may_be(self.checkpoint.identity):
+            return True
+        remounted = content.identity.inode == self.checkpoint.identity.inode
+        return remounted or self.checkpoint.offset >= HEAD_BYTES
+
+
+@dataclass(slots=True)
+class Searches:
+    """The searches that go on, the oldest first."""
+
+    lost: list[Lost] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.lost)
+
+    def is_looking_for(self, node: Node) -> bool:
+        """Tell whether the content that a file had is being looked for."""
+        return any(lost.node == node for lost in self.lost)
+
+    def begin(self, lost: Lost, now: float) -> bool:
+        """Look at once where that is quick; tells whether the search is over, else it goes on with `step`."""
+        if self._look(lost, now):
+            return True
+        self.lost.append(lost)
+        return False
+
+    def step(self, now: float) -> Iterator[Lost]:
+        """Look a little further; gives what was found, or is found nowhere."""
+        for lost in list(self.lost):
+            if now >= lost.again_at and self._look(lost, now):
+                self.lost.remove(lost)
+                yield lost
+
+    def close(self) -> None:
+        """Give up all searches; their checkpoints are in the store, the next start looks again."""
+        for lost in self.lost:
+            lost.search.close()
+        self.lost.clear()
+
+    def _look(self, lost: Lost, now: float) -> bool:
+        if not lost.search.step(STEP_BYTES):
+            return False
+        if lost.search.found is None and lost.search.pending:
+            lost.again_at = now + PENDING_SECONDS
+            return False
+        return True
+
+
+def is_known_content(
+    content: LogFile | CompressedLog, size: int, relatives: Iterable[Followed], known: Iterable[Checkpoint]
+) -> bool:
+    """Tell whether a generation is only a copy of what is being read, or was read before.
+
+    Args:
+        content: of the generation.
+        size: its bytes on the disk.
+        relatives: the open files of the same family.
+        known: checkpoints of the family.
+    """
+    head = content.read_at(0, HEAD_BYTES)
+    if any(position.head.length >= SURE_BYTES and confirms(position.head, head) for position in known):
+        return True
+    for followed in relatives:
+        if not isinstance(content, CompressedLog):
+            if is_beginning(content, size, followed.tailer.file, followed.seen[0]):
+                return True
+            continue
+        kept = followed.tailer.checkpoint().head
+        if kept.length and confirms(kept, head):
+            # of a short file the whole is known: a longer one that begins so is another
+            return kept.length >= SURE_BYTES or not content.reaches(followed.seen[0] + 1)
+    return False

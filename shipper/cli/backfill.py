@@ -83,7 +83,7 @@ def command(
 ) -> int:
     """Ship what matches in existing files, wait until all is acknowledged, print a summary, exit.
 
-    PATHS are files (plain or gzip), directories and globs. Killed or stopped, the same command goes on where it was;
+    PATHS are files (plain, .gz, .bz2, .xz, .zst), directories and globs. Killed or stopped, the same command goes on where it was;
     files that an earlier run has finished are not read again.
 
     \b

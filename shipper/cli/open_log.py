@@ -1,4 +1,4 @@
-"""A log named on a command line, be it a file (plain or gzip), a pipe or stdin, read as blocks with line numbers."""
+"""A log named on a command line, be it a file (plain or compressed), a pipe or stdin, as blocks with line numbers."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ from shipper.backfill.archives import open_archive
 from shipper.backfill.selection import NO_SOURCE, Selected
 from shipper.events import Block, Origin
 from shipper.tailing.files import UnreadableError
+from shipper.tailing.formats import assembler_of
 from shipper.tailing.tailer import Halt, Tailer
 
 if TYPE_CHECKING:
@@ -143,7 +144,12 @@ class Job:
         source = selected.source or NO_SOURCE
         origin = source.origin if selected.source else Origin()
         tailer = Tailer(
-            file, selected.path, origin, max_line_bytes=source.max_line_bytes, partial_timeout=source.partial_timeout
+            file,
+            selected.path,
+            origin,
+            max_line_bytes=source.max_line_bytes,
+            partial_timeout=source.partial_timeout,
+            assembler=assembler_of(source),
         )
         resumed = known is not None and tailer.resume(known)
         events: list[Event] = []

@@ -218,10 +218,7 @@ class Engine:
         if how is None:
             return find_time(text, taken, zone) or _local(taken, zone)
         where = text if how.field is None else captures.get(how.field) or ""
-        if how.format is None:
-            found = find_time(where, taken, zone)
-        else:
-            found = how.format.read(where, taken, zone)
+        found = find_time(where, taken, zone) if how.format is None else how.format.read(where, taken, zone)
         if found is None:
             self.tallies[rule.id].time_fallbacks += 1
             return _local(taken, zone)

@@ -74,6 +74,14 @@ class LogFile:
         """Read up to `length` bytes; fewer at the end of the file."""
         return os.pread(self._descriptor, length, offset)
 
+    def data_after(self, offset: int) -> int:
+        """Give where data begin at or behind an offset; the file's size when there are none (hazard 1.4)."""
+        try:
+            return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+        except OSError:
+            # a hole up to the end of the file, or a file system that does not tell
+            return offset
+
     def reaches(self, offset: int) -> bool:
         """Tell whether the file is at least so long."""
         return os.fstat(self._descriptor).st_size >= offset

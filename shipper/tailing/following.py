@@ -28,6 +28,7 @@ from shipper.tailing.copies import Copies, is_beginning, is_read_copy, position_
 from shipper.tailing.discovery import discover
 from shipper.tailing.files import HOST_FILES, UnreadableError, compression_of, confirmed
 from shipper.tailing.followed import Followed
+from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import path_pattern
 from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.positions import Positions
@@ -693,6 +694,7 @@ class Following:
             source.origin,
             max_line_bytes=source.max_line_bytes,
             partial_timeout=source.partial_timeout,
+            assembler=assembler_of(source),
         )
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:

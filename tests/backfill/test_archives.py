@@ -107,7 +107,7 @@ def test_a_bomb_fills_no_memory(tmp_path: Path, kind: str) -> None:
 
 
 def test_a_search_goes_on_in_steps(tmp_path: Path) -> None:
-    """Decompressing towards an offset takes at most about the budget each time, so that other files are read between."""
+    """Decompressing towards an offset takes at most about the budget each time: others are read between."""
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(bytes(10_000_000)))
     file = open_archive(str(path))

@@ -177,9 +177,11 @@ def file_skipped(path: str, source: str, reason: str) -> None:
     )
 
 
-def bytes_lost(path: str, reason: str, amount: int) -> None:
-    """Tell that bytes of a file will never be read."""
+def bytes_lost(path: str, reason: str, amount: int, *, told: bool = False) -> None:
+    """Tell that bytes of a file will never be read; further ones of a reason that was told are only counted."""
     _count("bytes_lost", amount)
+    if told:
+        return
     _tell(
         logging.ERROR,
         "bytes_lost",
@@ -187,6 +189,18 @@ def bytes_lost(path: str, reason: str, amount: int) -> None:
         path=path,
         reason=reason,
         bytes=amount,
+    )
+
+
+def format_not_kept(path: str, form: str) -> None:
+    """Tell, once for each file, that lines are not in the format that their source says (hazards 4.2, 4.3)."""
+    _count("formats_not_kept")
+    _tell(
+        logging.WARNING,
+        "format_not_kept",
+        f"{path} has lines that are not in the format '{form}'; they are matched as they are.",
+        path=path,
+        format=form,
     )
 
 

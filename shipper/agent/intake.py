@@ -1,7 +1,8 @@
 """The first loop: files → blocks → events → the outbox, in passes over all files that have something new.
 
-Each pass reads at most `PASS_BYTES` of a file, so that no file keeps the others waiting (hazard 6.2), and commits
-offsets together with the events they caused. Between passes it waits for a hint, or for the next scan.
+In each pass every file that was read to its end has its turn first, then those that are behind, in turn, until
+`PASS_SECONDS` are over: so a file written as fast as the disk allows keeps no quiet one waiting (hazard 6.2). Offsets
+are committed together with the events they caused. Between passes it waits for a hint, or for the next scan.
 A full queue or a full disk pauses reading: the log files are the buffer, nothing is dropped.
 """
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from shipper.tailing.following import Changes, Following
     from shipper.tailing.watcher import Watcher
 
-PASS_BYTES = 1024 * 1024
+TURN_BYTES = 256 * 1024
+PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
 SAVE_INTERVAL = 1.0
 ACTIVE_POLL = 0.05
@@ -84,6 +86,7 @@ class Intake:
         self._paused: str | None = None
         self._failing = False
         self._busy: Counter[str] = Counter()
+        self._turn = 0
         self._events: list[Event] = []
         self._losses: list[Loss] = []
 
@@ -124,17 +127,29 @@ class Intake:
         self._apply_changes()
         self._take_hints()
         self._scan_due(now)
-        more = False
-        if self._may_read():
-            for followed in [f for f in self._following.files.values() if f.active and not f.held]:
-                more |= self._read(followed, now)
-                if len(self._events) >= COMMIT_EVENTS:
-                    self._commit()
-                if self._stopping.is_set():
-                    return False
+        more = self._may_read() and self._read_all(now)
+        if self._stopping.is_set():
+            return False
         if self._events or now >= self._save_at:
             self._commit()
         self._finish(now)
+        return more
+
+    def _read_all(self, now: float) -> bool:
+        """Give the files their turns; tells whether some have more."""
+        until = self._clock.monotonic() + PASS_SECONDS
+        due = [f for f in self._following.files.values() if f.active and not f.held]
+        more = False
+        for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
+            if followed.halt is None and self._clock.monotonic() >= until:
+                return True
+            self._turn += 1
+            followed.turn = self._turn
+            more |= self._read(followed, now)
+            if len(self._events) >= COMMIT_EVENTS:
+                self._commit()
+            if self._stopping.is_set():
+                break
         return more
 
     def _apply_changes(self) -> None:
@@ -211,7 +226,7 @@ class Intake:
         before = tailer.offset
         halt: Halt | None = None
         try:
-            while halt is None and tailer.offset - before < PASS_BYTES and len(self._events) < COMMIT_EVENTS:
+            while halt is None and tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
                 found = tailer.next_block(self._clock.now(), now, flush=followed.finite)
                 if isinstance(found, Halt):
                     halt = found
@@ -222,11 +237,11 @@ class Intake:
                 return not followed.held
             followed.look()
         except OSError as error:
-            self._losses += tailer.take_losses()
+            self._take_losses(followed)
             self._commit()
             self._following.fail(followed, error.strerror or str(error), now)
             return False
-        self._losses += tailer.take_losses()
+        self._take_losses(followed)
         followed.halt = halt
         if tailer.offset != before:
             followed.changed_at = now
@@ -238,6 +253,17 @@ class Intake:
             if not followed.active:
                 tailer.forget_recent()
         return halt is None
+
+    def _take_losses(self, followed: Followed) -> None:
+        """Count what was not read, and tell it once for each reason (I1)."""
+        losses = followed.tailer.take_losses()
+        self._losses += losses
+        for loss in losses:
+            telemetry.bytes_lost(followed.path, loss.reason, loss.amount, told=loss.reason in followed.told)
+            followed.told.add(loss.reason)
+        if followed.tailer.odd_lines and "odd" not in followed.told:
+            followed.told.add("odd")
+            telemetry.format_not_kept(followed.path, followed.source.format)
 
     def _match(self, block: Block) -> list[Event]:
         events = self._engine.match(block)
@@ -251,10 +277,7 @@ class Intake:
         if not finished:
             return
         for followed in finished:
-            losses = followed.tailer.take_losses()
-            for loss in losses:
-                telemetry.bytes_lost(followed.tailer.path, loss.reason, loss.amount)
-            self._losses += losses
+            self._take_losses(followed)
         # power loss must not undo offsets and events of files that cannot be read again
         if self._commit() and self._sync():
             for followed in finished:

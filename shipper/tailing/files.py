@@ -163,7 +163,11 @@ def confirmed(files: Files, path: str, confirm: Callable[[LogFile], bool]) -> Lo
         file = files.open(path)
     except UnreadableError:
         return None
-    if confirm(file):
-        return file
+    try:
+        if confirm(file):
+            return file
+    except OSError:
+        # what cannot be read cannot be recognised
+        pass
     file.close()
     return None

@@ -51,6 +51,7 @@ class Followed:
         held: not read, since its former content is being looked for.
         saved: offset, state and path of the checkpoint that is in the store; None when it is not there.
         predecessor: the file that had this one's path before it, while both are open (hazard 4.1).
+        turn: when it was read last, in turns of the reading loop.
         feeds: rules that made events of it lately, for the queue's shares.
         told: reasons of losses that the log has told of this file.
     """
@@ -68,6 +69,7 @@ class Followed:
     held: bool = False
     saved: Place | None = None
     predecessor: Followed | None = None
+    turn: int = 0
     feeds: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
 

@@ -78,6 +78,23 @@ class Failure:
     delay: float
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A generation that was rotated away before it was seen, and is to be read.
+
+    Attributes:
+        generation: where it is.
+        paths: the names of its family.
+        known: how far the log was read before.
+        sources: those that it belongs to.
+    """
+
+    generation: Generation
+    paths: frozenset[str]
+    known: Checkpoint
+    sources: tuple[SourceTable, ...]
+
+
 class Following:
     """All files of all sources. Not safe for use by two threads; times are monotonic seconds given by the caller.
 
@@ -138,12 +155,13 @@ class Following:
         self._copies = Copies()
         self._searches = Searches()
         self._void: set[Node] = set()
+        self._missed: list[Missed] = []
         self._purge_at: float | None = None
 
     @property
     def undecided(self) -> bool:
         """Whether some file waits to be told from a copy, or for a descriptor: scan again soon."""
-        return bool(self._copies) or bool(self._waiting)
+        return bool(self._copies) or bool(self._waiting) or bool(self._missed)
 
     @property
     def searching(self) -> bool:
@@ -175,6 +193,7 @@ class Following:
         for path, followed in before.items():
             if followed in displaced:
                 self._find_missed(path, followed.checkpoint(), followed.sources, now)
+        self._missed = [missed for missed in self._missed if not self._read_missed(missed, now)]
         self._inodes.update(discovery.inodes)
         self._copies.keep({node for seen in self._found.values() for node in seen})
         self._bury(now)
@@ -551,27 +570,36 @@ class Following:
     def _settle(self, lost: Lost, now: float) -> None:
         """Go on with what was found, or say that nothing was; then read the original anew if it was truncated."""
         position, written = lost.checkpoint, lost.checkpoint.modified
-        if lost.search.found is not None and lost.found_is_sure():
-            path, content = lost.search.found
-            written = max(written, content.status().st_mtime_ns)
-            self._follow_rest(path, content, lost, now)
-        else:
-            lost.search.close()
-            self._give_up(lost, now)
-        followed = lost.truncated
-        if followed is not None:
-            found = lost.search.found
-            telemetry.file_rewritten(followed.path, position.offset, found[0] if found else None)
-            followed.tailer.restart()
-            followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
+        found = lost.search.found
+        try:
+            if found is not None and lost.found_is_sure():
+                written = max(written, found[1].status().st_mtime_ns)
+                self._follow_rest(*found, lost, now)
+            else:
+                lost.search.close()
+                self._give_up(lost, now)
+            if lost.truncated is not None:
+                self._read_anew(lost.truncated, position, found, now)
+        except OSError:
+            # found, but it cannot be read at this moment
+            self._searches.again(lost, now)
+            return
         self._find_missed(position.path, position, lost.sources, now, written)
+
+    def _read_anew(
+        self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float
+    ) -> None:
+        telemetry.file_rewritten(followed.path, position.offset, found[0] if found else None)
+        followed.tailer.restart()
+        followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
 
     def _follow_rest(self, path: str, content: LogFile | CompressedLog, lost: Lost, now: float) -> None:
         if content.identity.node in self.files:
             content.close()
             return
         tailer = self._tailer(content, path, lost.sources[0])
-        tailer.resume(lost.checkpoint)
+        if not tailer.resume(lost.checkpoint):
+            raise OSError("it changed while it was opened")
         self._void.discard(lost.node)
         self.positions.forget(lost.checkpoint)
         if lost.node != content.identity.node and (stale := self.positions.get(content.identity.node)) is not None:
@@ -618,35 +646,34 @@ class Following:
             if node in found or node in self.files or self._is_elsewhere(node) or node in self._own_nodes:
                 continue
             unseen = inodes is not None and node[1] not in inodes
-            if generation.modified > after or (unseen and generation.modified > after - SLACK_NS):
-                self._read_missed(generation, paths, known, sources, now)
+            if generation.modified >= after or (unseen and generation.modified > after - SLACK_NS):
+                missed = Missed(generation, frozenset(paths), known, sources)
+                if not self._read_missed(missed, now):
+                    self._missed.append(missed)
 
-    def _read_missed(
-        self,
-        generation: Generation,
-        paths: set[str],
-        known: Checkpoint,
-        sources: tuple[SourceTable, ...],
-        now: float,
-    ) -> None:
+    def _read_missed(self, missed: Missed, now: float) -> bool:
+        """Follow a missed generation from its beginning; False when it cannot be read now."""
+        generation = missed.generation
+        if generation.identity.node in self.files:
+            return True
         try:
             content = open_content(self._files, generation.path)
-        except UnreadableError as error:
-            telemetry.file_skipped(generation.path, sources[0].name, str(error))
-            return
-        relatives = [followed for followed in self.files.values() if followed.path in paths]
-        heads = [known, *(position for name in paths for position in self.positions.at(name))]
+        except (UnreadableError, OSError):
+            return not self._exists(generation.path)
+        relatives = [followed for followed in self.files.values() if followed.path in missed.paths]
+        heads = [missed.known, *(position for name in missed.paths for position in self.positions.at(name))]
         try:
-            if is_known_content(content, generation.size, relatives, heads):
-                content.close()
-                return
-        except OSError as error:
+            known = is_known_content(content, generation.size, relatives, heads)
+        except OSError:
             content.close()
-            telemetry.file_skipped(generation.path, sources[0].name, error.strerror or str(error))
-            return
-        followed = self._follow(self._tailer(content, generation.path, sources[0]), sources, now)
+            return False
+        if known or content.identity.node != generation.identity.node:
+            content.close()
+            return True
+        followed = self._follow(self._tailer(content, generation.path, missed.sources[0]), missed.sources, now)
         followed.gone_at, followed.finite = now, isinstance(content, CompressedLog)
-        telemetry.generation_found(generation.path, known.path)
+        telemetry.generation_found(generation.path, missed.known.path)
+        return True
 
     def _note_copies(self, followed: Followed) -> None:
         """Note the copies of a truncated file whose bytes were all read, so that nobody reads them again (1.3 c)."""

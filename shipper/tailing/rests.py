@@ -94,6 +94,12 @@ class Searches:
                 self.lost.remove(lost)
                 yield lost
 
+    def again(self, lost: Lost, now: float) -> None:
+        """Look once more, a little later."""
+        lost.search.close()
+        lost.again_at = now + PENDING_SECONDS
+        self.lost.append(lost)
+
     def close(self) -> None:
         """Give up all searches; their checkpoints are in the store, the next start looks again."""
         for lost in self.lost:

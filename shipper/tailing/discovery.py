@@ -48,13 +48,13 @@ class Discovery:
         files: by path, in the order of the globs.
         skipped: reason by path, for what a glob matched but is not followed.
         directories: those that were listed, for the watcher.
-        inodes: of all names in each of them.
+        entries: all names in each of them, with their inodes.
     """
 
     files: dict[str, Found] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
-    inodes: dict[str, frozenset[int]] = field(default_factory=dict)
+    entries: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def discover(
@@ -159,7 +159,7 @@ class _Walk:
             try:
                 self._listings[directory] = self._files.list(directory)
                 self.seen.directories.add(directory)
-                self.seen.inodes[directory] = frozenset(entry.inode for entry in self._listings[directory])
+                self.seen.entries[directory] = {entry.name: entry.inode for entry in self._listings[directory]}
             except OSError as error:
                 self._listings[directory] = []
                 if not isinstance(error, (FileNotFoundError, NotADirectoryError)):

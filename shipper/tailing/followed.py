@@ -51,6 +51,8 @@ class Followed:
         held: not read, since its former content is being looked for.
         saved: offset, state and path of the checkpoint that is in the store; None when it is not there.
         predecessor: the file that had this one's path before it, while both are open (hazard 4.1).
+        listed: its modification time when its directory was listed last, in nanoseconds: what is rotated from it
+            later was written later.
         turn: when it was read last, in turns of the reading loop.
         feeds: rules that made events of it lately, for the queue's shares.
         told: reasons of losses that the log has told of this file.
@@ -69,6 +71,7 @@ class Followed:
     held: bool = False
     saved: Place | None = None
     predecessor: Followed | None = None
+    listed: int = 0
     turn: int = 0
     feeds: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
@@ -110,11 +113,7 @@ class Followed:
 
     def checkpoint(self, **changes: object) -> Checkpoint:
         """Tell how far it was taken, and when it was last changed as far as we know."""
-        return dataclasses.replace(
-            self.tailer.checkpoint(),
-            modified=max(self.seen[1], 0),
-            **changes,  # type: ignore[arg-type]
-        )
+        return dataclasses.replace(self.tailer.checkpoint(), **{"modified": self.listed, **changes})  # type: ignore[arg-type]
 
     def look(self) -> os.stat_result:
         """Note size and time of the open file. Raises `OSError`."""

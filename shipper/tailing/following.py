@@ -33,8 +33,8 @@ from shipper.tailing.globs import path_pattern
 from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.positions import Positions
 from shipper.tailing.rests import Lost, Searches, is_known_content
-from shipper.tailing.rotation import Search, family
-from shipper.tailing.tailer import Tailer
+from shipper.tailing.rotation import Search, family, possible_logs
+from shipper.tailing.tailer import Tailer, recognises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 MAX_OPEN = 2048
 SPARE_SHARE = 8
 PURGE_INTERVAL = 600.0
-SLACK_NS = 10 * 10**9
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 300.0
 _MAGIC_BYTES = 6
@@ -154,8 +153,8 @@ class Following:
         self._failures: dict[Node, Failure] = {}
         self._copies = Copies()
         self._searches = Searches()
-        self._void: set[Node] = set()
         self._missed: list[Missed] = []
+        self._resumed: list[tuple[Checkpoint, tuple[SourceTable, ...]]] = []
         self._purge_at: float | None = None
 
     @property
@@ -181,7 +180,7 @@ class Following:
             self._newly_scanned[source.name] = source.paths
         self.directories[source.name] = discovery.directories
         self._found[source.name] = found
-        before = {followed.path: followed for followed in self.files.values()}
+        before = {followed.path: (followed, followed.listed) for followed in self.files.values()}
         moved = self._see_known(source, found, now)
         arrivals = [file for node, file in found.items() if node not in self.files and self._is_changed(file)]
         self._waiting.difference_update(found)
@@ -189,12 +188,16 @@ class Following:
         self._miss_closed(source, arrivals, now)
         for file in arrivals:
             self._begin(source, file, before, moved, discovery.skipped, now)
-        displaced = moved | {before[file.path] for file in arrivals if file.path in before}
-        for path, followed in before.items():
+        displaced = moved | {before[file.path][0] for file in arrivals if file.path in before}
+        displaced |= self._with_new_relatives(discovery, before)
+        for path, (followed, listed) in before.items():
             if followed in displaced:
-                self._find_missed(path, followed.checkpoint(), followed.sources, now)
+                self._find_missed(path, followed.checkpoint(modified=listed), followed.sources, now)
+        for position, sources in self._resumed:
+            self._find_missed(position.path, position, sources, now)
+        self._resumed.clear()
         self._missed = [missed for missed in self._missed if not self._read_missed(missed, now)]
-        self._inodes.update(discovery.inodes)
+        self._inodes.update({where: frozenset(names.values()) for where, names in discovery.entries.items()})
         self._copies.keep({node for seen in self._found.values() for node in seen})
         self._bury(now)
         self._tell_skipped(source, discovery.skipped)
@@ -341,6 +344,7 @@ class Following:
             followed.seen_by.add(source.name)
             self._assign(followed)
         followed.gone_at = None
+        followed.listed = file.modified
         if followed.source.name == source.name:
             followed.tailer.path = file.path
         if followed.held or followed.seen == (file.size, file.modified):
@@ -393,10 +397,8 @@ class Following:
             except OSError as error:
                 skipped[file.path] = error.strerror or str(error)
             opened.close()
-        self._void = {position.identity.node for position in void}
         for position in void:
             self._look_for(position, (source,), now)
-        self._void = set()
 
     def _go_on(self, opened: LogFile, file: Found, position: Checkpoint, source: SourceTable, now: float) -> bool:
         tailer = self._tailer(opened, file.path, source)
@@ -407,6 +409,8 @@ class Following:
             self.positions.forget_identity(position.identity)
         followed = self._follow(tailer, (source,), now)
         followed.seen_by.add(source.name)
+        followed.listed = file.modified
+        self._resumed.append((position, (source,)))
         if file.identity.node not in self._closed:
             telemetry.file_resumed(file.path, tailer.offset)
         if stored and position.identity == opened.identity and position.gone_at is None and not position.finished:
@@ -443,7 +447,7 @@ class Following:
         self,
         source: SourceTable,
         file: Found,
-        before: Mapping[str, Followed],
+        before: Mapping[str, tuple[Followed, int]],
         moved: set[Followed],
         skipped: dict[str, str],
         now: float,
@@ -464,7 +468,7 @@ class Following:
         try:
             kind = compression_of(opened.read_at(0, _MAGIC_BYTES))
             old = node in self._first.get(source.name, ())
-            replaced = before.get(file.path)
+            replaced = before[file.path][0] if file.path in before else None
             # the original of a copytruncate's copy keeps its name
             originals = [f for f in self.files.values() if f.gone_at is None and f not in moved]
             if kind is not None:
@@ -481,6 +485,7 @@ class Following:
                     tailer.skip_to_end(file.size)
                 followed = self._follow(tailer, (source,), now)
                 followed.seen_by.add(source.name)
+                followed.listed = file.modified
                 followed.predecessor = replaced
                 telemetry.file_found(file.path, tailer.offset)
                 return
@@ -551,16 +556,23 @@ class Following:
     def _lost(self, checkpoint: Checkpoint, sources: tuple[SourceTable, ...]) -> Lost:
         rotated = [glob for source in sources for glob in source.rotated]
 
-        def is_taken(identity: FileIdentity) -> bool:
-            node = identity.node
-            return node in self.files or (node != checkpoint.identity.node and self._is_elsewhere(node))
+        def is_taken(place: Found) -> bool:
+            node = place.identity.node
+            return node in self.files or (node != checkpoint.identity.node and self._is_itself(place.path, node))
 
         return Lost(checkpoint, sources, Search(checkpoint, rotated, self._own, is_taken, self._files))
 
-    def _is_elsewhere(self, node: Node) -> bool:
-        """Tell whether a file that is not open is known as itself."""
+    def _is_itself(self, path: str, node: Node) -> bool:
+        """Tell whether a file that is not open is the one that its position was taken from: inodes are reused (1.7)."""
         position = self.positions.get(node)
-        return position is not None and not position.finished and node not in self._void
+        if position is None:
+            return False
+        file = confirmed(
+            self._files, path, lambda file: position.identity.may_be(file.identity) and recognises(file, position)
+        )
+        if file is not None:
+            file.close()
+        return file is not None
 
     def _look_for(self, position: Checkpoint, sources: tuple[SourceTable, ...], now: float) -> None:
         lost = self._lost(position, sources)
@@ -569,11 +581,10 @@ class Following:
 
     def _settle(self, lost: Lost, now: float) -> None:
         """Go on with what was found, or say that nothing was; then read the original anew if it was truncated."""
-        position, written = lost.checkpoint, lost.checkpoint.modified
+        position = lost.checkpoint
         found = lost.search.found
         try:
             if found is not None and lost.found_is_sure():
-                written = max(written, found[1].status().st_mtime_ns)
                 self._follow_rest(*found, lost, now)
             else:
                 lost.search.close()
@@ -584,7 +595,7 @@ class Following:
             # found, but it cannot be read at this moment
             self._searches.again(lost, now)
             return
-        self._find_missed(position.path, position, lost.sources, now, written)
+        self._find_missed(position.path, position, lost.sources, now)
 
     def _read_anew(
         self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float
@@ -600,7 +611,6 @@ class Following:
         tailer = self._tailer(content, path, lost.sources[0])
         if not tailer.resume(lost.checkpoint):
             raise OSError("it changed while it was opened")
-        self._void.discard(lost.node)
         self.positions.forget(lost.checkpoint)
         if lost.node != content.identity.node and (stale := self.positions.get(content.identity.node)) is not None:
             self.positions.forget(stale)
@@ -626,30 +636,33 @@ class Following:
         else:
             self.positions.miss(position, now, self._wall(), purge=False)
 
-    def _find_missed(
-        self, path: str, known: Checkpoint, sources: tuple[SourceTable, ...], now: float, written: int | None = None
-    ) -> None:
+    def _find_missed(self, path: str, known: Checkpoint, sources: tuple[SourceTable, ...], now: float) -> None:
         """Read the generations of a log that came and were rotated away between two looks (hazard 1.2).
 
-        They were written after what is known of the log; `written` is when that ended, in nanoseconds.
+        They were written after the log's directory was listed last; what was rotated before is history.
         """
         rotated = [glob for source in sources for glob in source.rotated]
-        after = known.modified if written is None else written
-        if not after:
-            return
-        found = {node for seen in self._found.values() for node in seen}
-        inodes = self._inodes.get(os.path.dirname(path))
         generations = family(path, self._files, rotated, self._own)
-        paths = {path, *(generation.path for generation in generations)}
+        paths = frozenset({path, *(generation.path for generation in generations)})
         for generation in generations:
             node = generation.identity.node
-            if node in found or node in self.files or self._is_elsewhere(node) or node in self._own_nodes:
-                continue
-            unseen = inodes is not None and node[1] not in inodes
-            if generation.modified >= after or (unseen and generation.modified > after - SLACK_NS):
-                missed = Missed(generation, frozenset(paths), known, sources)
+            if generation.modified >= known.modified > 0 and node not in self.files and node not in self._own_nodes:
+                missed = Missed(generation, paths, known, sources)
                 if not self._read_missed(missed, now):
                     self._missed.append(missed)
+
+    def _with_new_relatives(self, discovery: Discovery, before: Mapping[str, tuple[Followed, int]]) -> set[Followed]:
+        """Give the logs beside which a file came that may have been rotated from them, seen by nobody (hazard 1.2)."""
+        logs = set()
+        for directory, names in discovery.entries.items():
+            known = self._inodes.get(directory)
+            for name, inode in names.items():
+                if known is None or inode in known:
+                    continue
+                for log in possible_logs(name):
+                    if (path := os.path.join(directory, log)) in before:
+                        logs.add(before[path][0])
+        return logs
 
     def _read_missed(self, missed: Missed, now: float) -> bool:
         """Follow a missed generation from its beginning; False when it cannot be read now."""
@@ -660,17 +673,32 @@ class Following:
             content = open_content(self._files, generation.path)
         except (UnreadableError, OSError):
             return not self._exists(generation.path)
+        if not isinstance(content, CompressedLog) and any(
+            generation.identity.node in seen for seen in self._found.values()
+        ):
+            # a glob matches it: the scan deals with it
+            content.close()
+            return True
         relatives = [followed for followed in self.files.values() if followed.path in missed.paths]
+        for followed in relatives:
+            if not followed.held:
+                followed.look()
         heads = [missed.known, *(position for name in missed.paths for position in self.positions.at(name))]
         try:
-            known = is_known_content(content, generation.size, relatives, heads)
+            position = self.positions.get(generation.identity.node)
+            known = position is not None and recognises(content, position)
+            known = known or is_known_content(content, generation.size, relatives, heads)
         except OSError:
             content.close()
             return False
         if known or content.identity.node != generation.identity.node:
             content.close()
             return True
+        if position is not None:
+            # of an earlier file with the same inode
+            self.positions.forget(position)
         followed = self._follow(self._tailer(content, generation.path, missed.sources[0]), missed.sources, now)
+        followed.listed = generation.modified
         followed.gone_at, followed.finite = now, isinstance(content, CompressedLog)
         telemetry.generation_found(generation.path, missed.known.path)
         return True
@@ -682,7 +710,7 @@ class Following:
         for generation in family(followed.path, self._files, followed.source.rotated, self._own):
             suspects.setdefault(generation.identity.node, generation.path)
         for node, path in suspects.items():
-            if node in self.files or self._is_elsewhere(node):
+            if node in self.files or self._is_itself(path, node):
                 continue
             copy = confirmed(self._files, path, lambda file: is_read_copy(file, file.status().st_size, followed))
             if copy is not None:

@@ -127,8 +127,11 @@ def is_known_content(
         known: checkpoints of the family.
     """
     head = content.read_at(0, HEAD_BYTES)
-    if any(position.head.length >= SURE_BYTES and confirms(position.head, head) for position in known):
-        return True
+    for position in known:
+        if position.head.length and confirms(position.head, head):
+            # of a short file the whole is known: a longer one that begins so is another
+            if position.head.length >= SURE_BYTES or not content.reaches(position.offset + 1):
+                return True
     for followed in relatives:
         if not isinstance(content, CompressedLog):
             if is_beginning(content, size, followed.tailer.file, followed.seen[0]):

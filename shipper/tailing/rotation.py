@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MAX_ARCHIVES = 64
 SLACK_NS = 2 * 10**9
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EINTR}
 
 
 class Search:
@@ -38,7 +40,7 @@ class Search:
         checkpoint: Checkpoint,
         rotated: Sequence[str],
         own: frozenset[str],
-        is_taken: Callable[[FileIdentity], bool],
+        is_taken: Callable[[Found], bool],
         files: Files = HOST_FILES,
     ) -> None:
         """Prepare.
@@ -64,6 +66,7 @@ class Search:
     def step(self, budget: int) -> bool:
         """Look a little further: decompress at most about `budget` bytes. True when this search is over."""
         if self._steps is None:
+            self.close()
             self.pending = False
             self._steps = self._look()
         self._budget = budget
@@ -80,7 +83,6 @@ class Search:
         if self.found is not None:
             self.found[1].close()
             self.found = None
-        self._steps = None
 
     def _look(self) -> Iterator[None]:
         wanted = self._checkpoint
@@ -99,7 +101,7 @@ class Search:
                 if isinstance(content, CompressedLog):
                     self._archives.append((place.path, content))
                 elif content is not None and self._recognise(content):
-                    self.found = (place.path, content)
+                    self._take(place.path, content)
                     return
                 elif content is not None:
                     content.close()
@@ -109,22 +111,31 @@ class Search:
                 yield
             self._archives.pop(0)
             if self._recognise(archive):
-                self.found = (path, archive)
+                self._take(path, archive)
                 return
             self.pending |= archive.incomplete
             archive.close()
 
+    def _take(self, path: str, content: LogFile | CompressedLog) -> None:
+        self.close()
+        self.found = (path, content)
+
     def _is_candidate(self, place: Found) -> bool:
         if place.identity.node == self._checkpoint.identity.node:
             return True
-        return bool(self._checkpoint.offset) and not self._is_taken(place.identity)
+        return bool(self._checkpoint.offset) and not self._is_taken(place)
 
     def _open(self, place: Found) -> LogFile | CompressedLog | None:
         """Open a candidate; compressed ones only if they may hold what was still there at the last look."""
         try:
             content = open_content(self._files, place.path)
-        except (UnreadableError, OSError):
-            # what cannot be read cannot be recognised; that the content was not found is told
+        except UnreadableError as error:
+            # the file itself is there, or we are short of descriptors: not "not found"
+            same = place.identity.node == self._checkpoint.identity.node
+            self.pending |= error.number in _PASSING or (same and error.number != errno.ENOENT)
+            return None
+        except OSError:
+            self.pending = True
             return None
         old = place.modified < self._checkpoint.modified - SLACK_NS
         if isinstance(content, CompressedLog) and (old or len(self._archives) >= MAX_ARCHIVES):
@@ -175,6 +186,14 @@ def family(path: str, files: Files, rotated: Sequence[str], own: frozenset[str])
         if found.path != path and pattern.fullmatch(os.path.basename(found.path))
     ]
     return sorted(generations, key=lambda generation: -generation.modified)
+
+
+def possible_logs(name: str) -> list[str]:
+    """Give the names of the logs that a file may have been rotated from: `app.log` for `app.log.1` or `app-2026.log`."""
+    logs = [name[: found.start()] for found in re.finditer(r"[.\-_]", name) if found.start()]
+    if dated := re.fullmatch(r"(.+?)[.\-_][\d.\-_T]+(\.[A-Za-z]\w*)(?:\.\w+)?", name, re.DOTALL):
+        logs.append(dated[1] + dated[2])
+    return logs
 
 
 def _places(path: str, rotated: Sequence[str], own: frozenset[str], files: Files) -> list[Found]:

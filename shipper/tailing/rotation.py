@@ -196,6 +196,14 @@ def possible_logs(name: str) -> list[str]:
     return logs
 
 
+def are_relatives(path: str, other: str) -> bool:
+    """Tell by their names whether two files may be generations of one log."""
+    if os.path.dirname(path) != os.path.dirname(other):
+        return False
+    names, others = os.path.basename(path), os.path.basename(other)
+    return not {names, *possible_logs(names)}.isdisjoint([others, *possible_logs(others)])
+
+
 def _places(path: str, rotated: Sequence[str], own: frozenset[str], files: Files) -> list[Found]:
     directory = os.path.dirname(path)
     globs = [os.path.join(directory, "*"), *(os.path.join(directory, glob) for glob in rotated)]

@@ -99,6 +99,7 @@ class World:
         self.delivered: Counter[int] = Counter()
         self.ids: dict[int, set[str]] = {}
         self.crashes = 0
+        self.between = False
         self.steps = 0
         self.partial: tuple[Inode, int] | None = None
         self.files.create(LOG)
@@ -151,6 +152,8 @@ class World:
 
     def stop(self) -> None:
         """SIGTERM: what was read is committed."""
+        # a copy whose truncation was not noticed yet can only be told by what was read last, which a restart forgets
+        self.crashes += self.between
         self.store.failures = 0
         self.intake._commit()
         self._note()
@@ -246,6 +249,7 @@ class World:
                 self.sleep(0.001)
                 self.write(1)
                 self.step()
+                self.between = True
             self.files.truncate(LOG)
             self.sweep()
         self.sleep(0.001)

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from shipper.events import Block, Event, Loss
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
+    from shipper.tailing.changes import Changes
     from shipper.tailing.followed import Followed
-    from shipper.tailing.following import Changes, Following
+    from shipper.tailing.following import Following
     from shipper.tailing.watcher import Watcher
 
 TURN_BYTES = 256 * 1024

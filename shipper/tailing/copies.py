@@ -14,7 +14,6 @@ from shipper.events import Checkpoint
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from shipper.events import Node
@@ -59,7 +58,8 @@ class Copies:
         """Tell whether a new file still may be a copy of one of the originals, and should not be read yet."""
         node = file.identity.node
         before = self._suspects.pop(node, None)
-        original = next((o for o in originals if is_beginning(content, file.size, o.tailer.file, o.seen[0])), None)
+        head = content.read_at(0, SURE_BYTES)
+        original = next((o for o in originals if o.tailer.may_begin_with(head) and _is_copy(content, file, o)), None)
         if original is None:
             return False
         since = before.since if before is not None and before.size == file.size else now
@@ -78,6 +78,10 @@ class Copies:
         """Let go of all but these."""
         kept = set(nodes)
         self._suspects = {node: suspect for node, suspect in self._suspects.items() if node in kept}
+
+
+def _is_copy(content: Content, file: Found, original: Followed) -> bool:
+    return is_beginning(content, file.size, original.tailer.file, original.tailer.file.status().st_size)
 
 
 def is_beginning(content: Content, size: int, of: Content, of_size: int) -> bool:
@@ -104,17 +108,17 @@ def is_read_copy(content: Content, size: int, original: Followed) -> bool:
     return head.length >= SURE_BYTES and confirms(head, content.read_at(0, head.length))
 
 
-def position_at_end(content: LogFile, status: os.stat_result, path: str, source: str, *, finished: bool) -> Checkpoint:
+def position_at_end(content: LogFile, path: str, original: Followed, *, finished: bool) -> Checkpoint:
     """Make the position of a copy whose bytes are all read already."""
-    size = status.st_size
+    size = content.status().st_size
     guard = min(size, GUARD_BYTES)
     return Checkpoint(
         identity=content.identity,
         path=path,
-        source=source,
+        source=original.source.name,
         offset=size,
         head=fingerprint(content.read_at(0, min(size, HEAD_BYTES))),
         guard=fingerprint(content.read_at(size - guard, guard)),
-        modified=status.st_mtime_ns,
+        modified=original.listed,
         finished=finished,
     )

@@ -19,6 +19,7 @@ from shipper.events import FileIdentity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAGIC_BYTES = 6
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 

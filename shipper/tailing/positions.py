@@ -7,7 +7,10 @@ A position whose file is gone keeps the time since when, and goes when that is l
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 from typing import TYPE_CHECKING
+
+from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
 TOMBSTONE_SECONDS = 7 * 24 * 3600.0
 MISSED_SECONDS = 3600.0
+PAST_OF_PATH = 32
 
 
 class Positions:
@@ -27,6 +31,7 @@ class Positions:
         self._by_path: dict[str, set[Node]] = {}
         self._changed: dict[Node, Checkpoint] = {}
         self._forgotten: set[FileIdentity] = set()
+        self._past: dict[str, deque[Checkpoint]] = {}
         self._missed: dict[Node, float] = {}
         for checkpoint in checkpoints:
             self._keep(checkpoint)
@@ -48,11 +53,17 @@ class Positions:
         """Give the positions of the files that were last seen under a path."""
         return [self._by_node[node] for node in self._by_path.get(path, ())]
 
+    def all_known(self) -> Iterator[Checkpoint]:
+        """Give all positions, and what is remembered of content whose file is no more."""
+        yield from self
+        for past in self._past.values():
+            yield from past
+
     def put(self, checkpoint: Checkpoint) -> None:
         """Keep a position, to be recorded; one of an earlier file with the same inode is void."""
         before = self._by_node.get(checkpoint.identity.node)
         if before is not None and before.identity != checkpoint.identity:
-            self.forget(before)
+            self.retire(before)
         self._forgotten.discard(checkpoint.identity)
         self._keep(checkpoint)
         self._changed[checkpoint.identity.node] = checkpoint
@@ -78,6 +89,17 @@ class Positions:
         """Drop a position here and in the store."""
         self.take(checkpoint)
         self._forgotten.add(checkpoint.identity)
+
+    def retire(self, checkpoint: Checkpoint) -> None:
+        """Drop the position of a file that is no more; remember its content, which may come back compressed."""
+        self.forget(checkpoint)
+        self.remember(checkpoint)
+
+    def remember(self, checkpoint: Checkpoint) -> None:
+        """Remember what was read of a file that is no more, while this process lives."""
+        if checkpoint.head.length:
+            log = log_of(checkpoint.path)
+            self._past.setdefault(log, deque(maxlen=PAST_OF_PATH)).append(checkpoint)
 
     def forget_identity(self, identity: FileIdentity) -> None:
         """Drop what the store has of a file that was open."""

@@ -1,144 +1,172 @@
-"""Content that is not where it was read: searched step by step, so that no archive keeps the other files waiting.
+"""The rest of content that is not where it was read: found by content and read on, or said to be lost.
 
 What is lost this way is the rest of a file that was renamed, copied or compressed while nobody looked (hazard 1.6), or
-that was truncated (hazard 1.3). And beside it may lie whole generations that came and went meanwhile (hazard 1.2).
+that was truncated (hazard 1.3). A truncated file is held, and its checkpoint stays as it is, until its rest is found or
+given up; then it is read from 0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
 from typing import TYPE_CHECKING
 
+from shipper import telemetry
 from shipper.tailing.archives import CompressedLog
-from shipper.tailing.copies import SURE_BYTES, is_beginning
-from shipper.tailing.identity import HEAD_BYTES, confirms
+from shipper.tailing.copies import is_read_copy, position_at_end
+from shipper.tailing.files import confirmed
+from shipper.tailing.search import Search
+from shipper.tailing.searches import Lost, Searches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
+    from shipper.tailing.discovery import Found
     from shipper.tailing.files import LogFile
-    from shipper.tailing.followed import Followed
-    from shipper.tailing.rotation import Search
-
-STEP_BYTES = 1024 * 1024
-PENDING_SECONDS = 1.0
-
-
-@dataclass(slots=True, eq=False)
-class Lost:
-    """Content that is being looked for.
-
-    Attributes:
-        checkpoint: how far it was read, and what it looks like.
-        sources: those that read it.
-        search: looks for it.
-        unread: bytes behind the checkpoint that are known to have been there.
-        truncated: the open file that had it and has other content now: read again from 0 when the search is over.
-        again_at: when to look again, in monotonic seconds, for what is being written at this moment.
-    """
-
-    checkpoint: Checkpoint
-    sources: tuple[SourceTable, ...]
-    search: Search
-    unread: int = 0
-    truncated: Followed | None = None
-    again_at: float = 0.0
-
-    @property
-    def node(self) -> Node:
-        """What found it before."""
-        return self.checkpoint.identity.node
-
-    def found_is_sure(self) -> bool:
-        """Tell whether what was found is more than a file that begins with the same few words.
-
-        Under the lost file's own name stands what replaced it: the same content there is that of an editor's save or of
-        another mount when it is long, or has the same inode; a short one is a banner that a restarted service wrote
-        again (hazards 1.5, 1.8).
-        """
-        if self.search.found is None:
-            return False
-        path, content = self.search.found
-        if path != self.checkpoint.path or content.identity.may_be(self.checkpoint.identity):
-            return True
-        remounted = content.identity.inode == self.checkpoint.identity.inode
-        return remounted or self.checkpoint.offset >= HEAD_BYTES
+    from shipper.tailing.followed import Followed, OpenContent
+    from shipper.tailing.generations import Generations
+    from shipper.tailing.register import Register
+    from shipper.tailing.surroundings import Neighbours, Surroundings
 
 
-@dataclass(slots=True)
-class Searches:
-    """The searches that go on, the oldest first."""
+class Rests:
+    """See above. Times are monotonic seconds."""
 
-    lost: list[Lost] = field(default_factory=list)
+    def __init__(
+        self, register: Register, surroundings: Surroundings, generations: Generations, wall: Callable[[], float]
+    ) -> None:
+        """Share what is known of the files; `wall` tells seconds since the epoch."""
+        self._register = register
+        self._surroundings = surroundings
+        self._generations = generations
+        self._wall = wall
+        self._searches = Searches()
+        self._not_noted: list[Followed] = []
 
     def __bool__(self) -> bool:
-        return bool(self.lost)
+        return bool(self._searches)
 
     def is_looking_for(self, node: Node) -> bool:
         """Tell whether the content that a file had is being looked for."""
-        return any(lost.node == node for lost in self.lost)
+        return self._searches.is_looking_for(node)
 
-    def begin(self, lost: Lost, now: float) -> bool:
-        """Look at once where that is quick; tells whether the search is over, else it goes on with `step`."""
-        if self._look(lost, now):
-            return True
-        self.lost.append(lost)
-        return False
+    def look_for(self, position: Checkpoint, sources: tuple[SourceTable, ...], now: float) -> None:
+        """Look for the content of a position that is not where it was."""
+        self._begin(self._lost(position, sources), now)
 
-    def step(self, now: float) -> Iterator[Lost]:
-        """Look a little further; gives what was found, or is found nowhere."""
-        for lost in list(self.lost):
-            if now >= lost.again_at and self._look(lost, now):
-                self.lost.remove(lost)
-                yield lost
+    def rewritten(self, followed: Followed, now: float) -> None:
+        """Look for the rest of what a file held before, whose content before the offset changed."""
+        lost = self._lost(followed.checkpoint(), followed.sources)
+        lost.unread, lost.truncated = followed.unread(), followed
+        followed.held = True
+        self._note_copies(followed)
+        self._begin(lost, now)
 
-    def again(self, lost: Lost, now: float) -> None:
-        """Look once more, a little later."""
-        lost.search.close()
-        lost.again_at = now + PENDING_SECONDS
-        self.lost.append(lost)
+    def step(self, now: float) -> None:
+        """Look a little further; never for long."""
+        for lost in self._searches.step(now):
+            self._settle(lost, now)
+
+    def note_copies(self) -> None:
+        """Note the copies that could not be looked for when their originals were truncated."""
+        waiting, self._not_noted = self._not_noted, []
+        for followed in waiting:
+            if followed.held:
+                self._note_copies(followed)
 
     def close(self) -> None:
         """Give up all searches; their checkpoints are in the store, the next start looks again."""
-        for lost in self.lost:
-            lost.search.close()
-        self.lost.clear()
+        self._searches.close()
 
-    def _look(self, lost: Lost, now: float) -> bool:
-        if not lost.search.step(STEP_BYTES):
-            return False
-        if lost.search.found is None and lost.search.pending:
-            lost.again_at = now + PENDING_SECONDS
-            return False
-        return True
+    def _lost(self, checkpoint: Checkpoint, sources: tuple[SourceTable, ...]) -> Lost:
+        register = self._register
+        rotated = tuple(glob for source in sources for glob in source.rotated)
 
+        def neighbours() -> Neighbours:
+            return self._surroundings.of(checkpoint.path, rotated)
 
-def is_known_content(
-    content: LogFile | CompressedLog, size: int, relatives: Iterable[Followed], known: Iterable[Checkpoint]
-) -> bool:
-    """Tell whether a generation is only a copy of what is being read, or was read before.
+        def is_taken(place: Found) -> bool:
+            node = place.identity.node
+            return node in register.open or register.is_own(node) or register.is_itself(place.path, node)
 
-    Args:
-        content: of the generation.
-        size: its bytes on the disk.
-        relatives: the open files of the same family.
-        known: checkpoints of the family.
-    """
-    head = content.read_at(0, HEAD_BYTES)
-    for position in known:
-        if position.head.length and confirms(position.head, head):
-            # of a short file the whole is known: a longer one that begins so is another
-            if position.head.length >= SURE_BYTES or not content.reaches(position.offset + 1):
-                return True
-    for followed in relatives:
-        if not isinstance(content, CompressedLog):
-            if is_beginning(content, size, followed.tailer.file, followed.seen[0]):
-                return True
-            continue
-        kept = followed.tailer.checkpoint().head
-        if kept.length and confirms(kept, head):
-            # of a short file the whole is known: a longer one that begins so is another
-            return kept.length >= SURE_BYTES or not content.reaches(followed.seen[0] + 1)
-    return False
+        return Lost(checkpoint, sources, Search(checkpoint, neighbours, is_taken, register.host))
+
+    def _begin(self, lost: Lost, now: float) -> None:
+        if self._searches.begin(lost, now):
+            self._settle(lost, now)
+
+    def _settle(self, lost: Lost, now: float) -> None:
+        """Go on with what was found, or say that nothing was; then read the original anew if it was truncated."""
+        found = lost.search.found
+        try:
+            if found is not None and lost.found_is_sure():
+                self._follow(*found, lost, now)
+            else:
+                lost.search.close()
+                self._give_up(lost, now)
+            if lost.truncated is not None:
+                self._read_anew(lost.truncated, lost.checkpoint, found, now)
+        except OSError:
+            # found, but it cannot be read at this moment
+            self._searches.again(lost, now)
+            return
+        self._generations.suspect(lost.checkpoint.path, lost.sources, lost.checkpoint.modified)
+
+    def _read_anew(
+        self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float
+    ) -> None:
+        telemetry.file_rewritten(followed.path, position.offset, found[0] if found else None)
+        followed.tailer.restart()
+        followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
+
+    def _follow(self, path: str, content: LogFile | CompressedLog, lost: Lost, now: float) -> None:
+        register, positions = self._register, self._register.positions
+        if content.identity.node in register.open:
+            content.close()
+            return
+        tailer = register.tailer(content, path, lost.sources[0])
+        if not tailer.resume(lost.checkpoint):
+            raise OSError("it changed while it was opened")
+        if lost.truncated is None:
+            positions.forget(lost.checkpoint)
+        if lost.node != content.identity.node and (stale := positions.get(content.identity.node)) is not None:
+            positions.retire(stale)
+        followed = register.follow(tailer, lost.sources, now, listed=lost.checkpoint.modified)
+        followed.gone_at, followed.finite = now, isinstance(content, CompressedLog)
+        telemetry.rest_found(path, lost.checkpoint.path, tailer.offset)
+
+    def _give_up(self, lost: Lost, now: float) -> None:
+        """Say that content is found nowhere. A position whose directory is away is kept: it may be back (2.4)."""
+        position, positions = lost.checkpoint, self._register.positions
+        if lost.truncated is not None:
+            if lost.unread:
+                lost.truncated.tailer.lose("truncated", lost.unread)
+            return
+        reused = self._register.is_found(position.identity.node)
+        if not reused and not self._register.exists(os.path.dirname(position.path)):
+            return
+        if position.gone_at is None:
+            telemetry.rest_not_found(position.path, position.offset)
+        if reused:
+            positions.retire(position)
+        else:
+            positions.miss(position, now, self._wall(), purge=False)
+
+    def _note_copies(self, followed: Followed) -> None:
+        """Note the copies of a truncated file whose bytes were all read, so that nobody reads them again (1.3 c)."""
+        register = self._register
+        neighbours = self._surroundings.of(followed.path, followed.source.rotated)
+        if neighbours.unlisted:
+            self._not_noted.append(followed)
+        suspects = {file.identity.node: file.path for file in neighbours.generations(followed.path)}
+        for suspect in register.copies.of(followed.node):
+            suspects.setdefault(suspect.node, suspect.path)
+        for node, path in suspects.items():
+            if node in register.open or register.is_itself(path, node):
+                continue
+            copy = confirmed(register.host, path, lambda file: is_read_copy(file, file.status().st_size, followed))
+            if copy is not None:
+                finished = not register.is_found(node)
+                register.positions.put(position_at_end(copy, path, followed, finished=finished))
+                copy.close()

@@ -113,6 +113,10 @@ class Tailer(Generic[FileT]):
         """What finds the file."""
         return self.file.identity
 
+    def may_begin_with(self, head: bytes) -> bool:
+        """Tell, without reading, whether the file may begin with some bytes."""
+        return self._head.startswith(head[: len(self._head)])
+
     def resume(self, checkpoint: Checkpoint) -> bool:
         """Go on at a checkpoint, if the file's content confirms it; False and no change otherwise (hazard 1.7)."""
         if not recognises(self.file, checkpoint):

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.tailing.archives import CompressedLog, open_content
-from shipper.tailing.discovery import discover
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
-    from shipper.events import Checkpoint, FileIdentity
+    from shipper.events import Checkpoint
     from shipper.tailing.discovery import Found
     from shipper.tailing.files import Files
+    from shipper.tailing.surroundings import Neighbours
 
 MAX_ARCHIVES = 64
 SLACK_NS = 2 * 10**9
@@ -38,8 +36,7 @@ class Search:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        rotated: Sequence[str],
-        own: frozenset[str],
+        neighbours: Callable[[], Neighbours],
         is_taken: Callable[[Found], bool],
         files: Files = HOST_FILES,
     ) -> None:
@@ -47,16 +44,14 @@ class Search:
 
         Args:
             checkpoint: what to look for; one at offset 0 is recognised by identity only.
-            rotated: further globs, absolute or relative to the file's directory, which is always searched.
-            own: directories of the agent, not searched.
+            neighbours: gives the files among which it may be.
             is_taken: tells the files that are known as something else, so cannot be it by content.
             files: the file system.
         """
         self.found: tuple[str, LogFile | CompressedLog] | None = None
         self.pending = False
         self._checkpoint = checkpoint
-        self._rotated = rotated
-        self._own = own
+        self._neighbours = neighbours
         self._is_taken = is_taken
         self._files = files
         self._archives: list[tuple[str, CompressedLog]] = []
@@ -86,25 +81,17 @@ class Search:
 
     def _look(self) -> Iterator[None]:
         wanted = self._checkpoint
-        name = os.path.basename(wanted.path)
-        places = _places(wanted.path, self._rotated, self._own, self._files)
-        places.sort(
-            key=lambda place: (
-                place.identity.node != wanted.identity.node,
-                not os.path.basename(place.path).startswith(name),
-                -place.modified,
-            )
-        )
-        for place in places:
-            if self._is_candidate(place):
-                content = self._open(place)
-                if isinstance(content, CompressedLog):
-                    self._archives.append((place.path, content))
-                elif content is not None and self._recognise(content):
-                    self._take(place.path, content)
-                    return
-                elif content is not None:
-                    content.close()
+        neighbours = self._neighbours()
+        self.pending |= neighbours.unlisted
+        for place in self._candidates(neighbours):
+            content = self._open(place)
+            if isinstance(content, CompressedLog):
+                self._archives.append((place.path, content))
+            elif content is not None and self._recognise(content):
+                self._take(place.path, content)
+                return
+            elif content is not None:
+                content.close()
         while self._archives:
             path, archive = self._archives[0]
             while not archive.advance(wanted.offset, self._budget):
@@ -120,10 +107,16 @@ class Search:
         self.close()
         self.found = (path, content)
 
-    def _is_candidate(self, place: Found) -> bool:
-        if place.identity.node == self._checkpoint.identity.node:
-            return True
-        return bool(self._checkpoint.offset) and not self._is_taken(place)
+    def _candidates(self, neighbours: Neighbours) -> Iterator[Found]:
+        """Give the file itself first, then by content those with its name, then the others; the newest first."""
+        node = self._checkpoint.identity.node
+        if (itself := neighbours.by_node.get(node)) is not None:
+            yield itself
+        if self._checkpoint.offset:
+            name = os.path.basename(self._checkpoint.path)
+            for place in sorted(neighbours.files, key=lambda place: not os.path.basename(place.path).startswith(name)):
+                if place.identity.node != node and not self._is_taken(place):
+                    yield place
 
     def _open(self, place: Found) -> LogFile | CompressedLog | None:
         """Open a candidate; compressed ones only if they may hold what was still there at the last look."""
@@ -149,62 +142,3 @@ class Search:
             return (same or self._checkpoint.offset > 0) and recognises(content, self._checkpoint)
         except OSError:
             return False
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """One of the files that a log was rotated into.
-
-    Attributes:
-        path: where it is.
-        identity: device and inode.
-        modified: when it was last changed, in nanoseconds since the epoch.
-        size: bytes on the disk.
-    """
-
-    path: str
-    identity: FileIdentity
-    modified: int
-    size: int
-
-
-def family(path: str, files: Files, rotated: Sequence[str], own: frozenset[str]) -> list[Generation]:
-    """Give the other generations of a log by their names, the newest first.
-
-    `app.log` has `app.log.1`, `app.log-20261123.gz`, and with a date or number before the extension `app-20261123.log`;
-    in the `rotated` places the same names count.
-    """
-    name = os.path.basename(path)
-    stem, dot, extension = name.rpartition(".")
-    names = re.escape(name) + r"[.\-_].+"
-    if dot:
-        names += "|" + re.escape(stem) + r"[.\-_][\d.\-_T]+" + re.escape(dot + extension) + r"(?:\.\w+)?"
-    pattern = re.compile(names, re.DOTALL)
-    generations = [
-        Generation(found.path, found.identity, found.modified, found.size)
-        for found in _places(path, rotated, own, files)
-        if found.path != path and pattern.fullmatch(os.path.basename(found.path))
-    ]
-    return sorted(generations, key=lambda generation: -generation.modified)
-
-
-def possible_logs(name: str) -> list[str]:
-    """Give the names of the logs that a file may have been rotated from: `app.log` for `app.log.1` or `app-2026.log`."""
-    logs = [name[: found.start()] for found in re.finditer(r"[.\-_]", name) if found.start()]
-    if dated := re.fullmatch(r"(.+?)[.\-_][\d.\-_T]+(\.[A-Za-z]\w*)(?:\.\w+)?", name, re.DOTALL):
-        logs.append(dated[1] + dated[2])
-    return logs
-
-
-def are_relatives(path: str, other: str) -> bool:
-    """Tell by their names whether two files may be generations of one log."""
-    if os.path.dirname(path) != os.path.dirname(other):
-        return False
-    names, others = os.path.basename(path), os.path.basename(other)
-    return not {names, *possible_logs(names)}.isdisjoint([others, *possible_logs(others)])
-
-
-def _places(path: str, rotated: Sequence[str], own: frozenset[str], files: Files) -> list[Found]:
-    directory = os.path.dirname(path)
-    globs = [os.path.join(directory, "*"), *(os.path.join(directory, glob) for glob in rotated)]
-    return list(discover(globs, (), own, files).files.values())

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.tailing.copies import is_beginning
 from shipper.tailing.files import MAGIC_BYTES, compression_of
-from shipper.tailing.identity import HEAD_BYTES
+from shipper.tailing.identity import HEAD_BYTES, confirms
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -58,9 +58,11 @@ class Arrivals:
                     if self._go_on(opened, file, position, source, now):
                         continue
                     void.append(position)
-                elif not position.identity.may_be(opened.identity) or position.offset > 0:
-                    # of a plain file whose inode the archive has now; of an archive itself there is none
-                    void.append(position)
+                else:
+                    # an archive may have the inode of a file that was read, or may have been read itself
+                    register.positions.move(position, file.path)
+                    if not position.finished:
+                        void.append(position)
             except OSError as error:
                 skipped[file.path] = error.strerror or str(error)
             opened.close()
@@ -70,17 +72,26 @@ class Arrivals:
             else:
                 self._rests.look_for(position, (source,), now)
 
-    def miss(self, source: SourceTable, arrivals: Sequence[Found], now: float, *, first: bool) -> None:
-        """Look for the known files that are not where they were: all of them at the first scan (hazard 1.6)."""
+    def miss(
+        self, source: SourceTable, arrivals: Sequence[Found], before: Iterable[Node], now: float, *, first: bool
+    ) -> None:
+        """Look for the known files that are not where they were: all of them at the first scan (hazard 1.6).
+
+        Args:
+            source: whose scan it is.
+            arrivals: what it found and is not open.
+            before: what its last scan found.
+            now: monotonic seconds.
+            first: whether it is the first scan.
+        """
         register = self._register
         everywhere = {node for seen in register.found.values() for node in seen}
         missed: dict[Node, Checkpoint] = {}
         if first:
             missed = {p.identity.node: p for p in register.positions if register.owner(p) == source.name}
         else:
-            for node in [node for node in register.closed if node not in everywhere]:
-                position = register.positions.get(node)
-                if position is not None and register.owner(position) == source.name:
+            for node in before:
+                if node not in everywhere and (position := register.positions.get(node)) is not None:
                     missed[node] = position
         for file in arrivals:
             missed.update({position.identity.node: position for position in register.positions.at(file.path)})
@@ -125,10 +136,13 @@ class Arrivals:
         try:
             kind = compression_of(opened.read_at(0, MAGIC_BYTES))
             never_seen = self._first_scans.was_there(source, node) and self._first_scans.is_unknown(source)
+            there = [followed for followed in originals if register.open.get(followed.node) is followed]
             if kind is not None:
                 skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
-            elif not never_seen and register.copies.may_be_one(opened, file, originals, now):
+            elif not never_seen and register.copies.may_be_one(opened, file, there, now):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
+            elif (original := self._unreadable_original(opened)) is not None:
+                skipped[file.path] = f"perhaps a copy of {original}, which cannot be read now; waiting to see"
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:
@@ -150,6 +164,19 @@ class Arrivals:
         followed.predecessor = replaced
         telemetry.file_found(file.path, tailer.offset)
         return followed
+
+    def _unreadable_original(self, opened: LogFile) -> str | None:
+        """Give a known file that cannot be opened now and of which this may be the copy: its rest may be in there."""
+        register = self._register
+        head = b""
+        for position in register.positions:
+            node = position.identity.node
+            shut = node in register.failures or node in register.waiting or register.is_found(node)
+            if shut and not position.finished and position.head.length and node != opened.identity.node:
+                head = head or opened.read_at(0, HEAD_BYTES)
+                if confirms(position.head, head):
+                    return position.path
+        return None
 
     def _is_changed(self, file: Found) -> bool:
         node = file.identity.node

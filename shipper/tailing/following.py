@@ -140,6 +140,7 @@ class Following:
         found = self._by_node(discovery)
         first = self._first_scans.begin(source, found)
         self.directories[source.name] = discovery.directories
+        found_before = register.found.get(source.name, {})
         register.found[source.name] = found
         register.stop_waiting(source)
         before = {followed.path: followed for followed in self.files.values()}
@@ -147,7 +148,7 @@ class Following:
         moved = self._see_known(source, found, discovery.skipped, now)
         arrivals = self._arrivals.among(found)
         self._arrivals.resume(source, arrivals, discovery.skipped, now)
-        self._arrivals.miss(source, arrivals, now, first=first)
+        self._arrivals.miss(source, arrivals, found_before, now, first=first)
         # the original of a copytruncate's copy keeps its name
         originals = [f for f in self.files.values() if f.gone_at is None and f not in moved] if arrivals else []
         for file in arrivals:
@@ -161,7 +162,7 @@ class Following:
             if file.path not in before or before[file.path] not in moved:
                 self._generations.suspect(file.path, register.sources_of(file.path) or (source,))
         self._generations.notice(discovery.entries)
-        self._generations.settle(now)
+        self._generations.settle(now, self._rests.paths())
         for node, file in found.items():
             seen = self.files.get(node)
             if seen is not None and self._generations.is_settled(file.path):
@@ -176,7 +177,7 @@ class Following:
         if self._rests:
             self._surroundings.forget()
             self._rests.step(now)
-            self._generations.settle(now)
+            self._generations.settle(now, self._rests.paths())
 
     def rewritten(self, followed: Followed, now: float) -> None:
         """Deal with a file whose content before the offset changed: look for the old content's rest, then start at 0.
@@ -199,11 +200,7 @@ class Following:
 
     def let_go(self, followed: Followed) -> None:
         """Close a finished file."""
-        if followed.tailer.file.status().st_nlink:
-            self.positions.put(followed.checkpoint(finished=True, gone_at=self._wall()))
-        else:
-            self.positions.forget_identity(followed.tailer.identity)
-            self.positions.remember(followed.checkpoint(finished=True))
+        self.positions.put(followed.checkpoint(finished=True, gone_at=self._wall()))
         self._register.close(followed)
         telemetry.file_finished(followed.path, followed.tailer.offset)
 

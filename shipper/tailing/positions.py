@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -19,7 +21,22 @@ if TYPE_CHECKING:
 
 TOMBSTONE_SECONDS = 7 * 24 * 3600.0
 MISSED_SECONDS = 3600.0
-PAST_OF_PATH = 32
+PAST_OF_LOG = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContent:
+    """Content that was read.
+
+    Attributes:
+        checkpoint: how far, and what it looks like.
+        head: its first bytes where they are kept; else only their hash is known.
+        is_over: nobody reads on where its file is; else that file is known and looked after.
+    """
+
+    checkpoint: Checkpoint
+    head: bytes
+    is_over: bool
 
 
 class Positions:
@@ -31,10 +48,14 @@ class Positions:
         self._by_path: dict[str, set[Node]] = {}
         self._changed: dict[Node, Checkpoint] = {}
         self._forgotten: set[FileIdentity] = set()
-        self._past: dict[str, deque[Checkpoint]] = {}
+        self._past: dict[str, deque[KnownContent]] = {}
+        self._heads: dict[Node, bytes] = {}
         self._missed: dict[Node, float] = {}
-        for checkpoint in checkpoints:
+        self._finished: dict[str, dict[Node, None]] = {}
+        for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.gone_at or 0.0):
             self._keep(checkpoint)
+            if checkpoint.finished:
+                self._bound(checkpoint)
 
     def __iter__(self) -> Iterator[Checkpoint]:
         return iter(list(self._by_node.values()))
@@ -53,11 +74,17 @@ class Positions:
         """Give the positions of the files that were last seen under a path."""
         return [self._by_node[node] for node in self._by_path.get(path, ())]
 
-    def all_known(self) -> Iterator[Checkpoint]:
-        """Give all positions, and what is remembered of content whose file is no more."""
-        yield from self
+    def known(self) -> Iterator[KnownContent]:
+        """Give all content that was read: of closed files, and of those that are no more or were rewritten."""
+        for node, checkpoint in self._by_node.items():
+            yield KnownContent(checkpoint, self._heads.get(node, b""), checkpoint.finished)
         for past in self._past.values():
             yield from past
+
+    def keep_head(self, node: Node, head: bytes) -> None:
+        """Keep the first bytes of a short file: a hash of them does not tell what is the beginning of them."""
+        if len(head) < HEAD_BYTES:
+            self._heads[node] = head
 
     def put(self, checkpoint: Checkpoint) -> None:
         """Keep a position, to be recorded; one of an earlier file with the same inode is void."""
@@ -67,6 +94,8 @@ class Positions:
         self._forgotten.discard(checkpoint.identity)
         self._keep(checkpoint)
         self._changed[checkpoint.identity.node] = checkpoint
+        if checkpoint.finished:
+            self._bound(checkpoint)
 
     def hold(self, checkpoint: Checkpoint) -> None:
         """Keep a position that is in the store as it is."""
@@ -92,14 +121,14 @@ class Positions:
 
     def retire(self, checkpoint: Checkpoint) -> None:
         """Drop the position of a file that is no more; remember its content, which may come back compressed."""
+        head = self._heads.get(checkpoint.identity.node, b"")
         self.forget(checkpoint)
-        self.remember(checkpoint)
+        self.remember(checkpoint, head)
 
-    def remember(self, checkpoint: Checkpoint) -> None:
-        """Remember what was read of a file that is no more, while this process lives."""
-        if checkpoint.head.length:
-            log = log_of(checkpoint.path)
-            self._past.setdefault(log, deque(maxlen=PAST_OF_PATH)).append(checkpoint)
+    def remember(self, checkpoint: Checkpoint, head: bytes = b"") -> None:
+        """Remember, while this process lives, what was read of a file that is no more or has other content now."""
+        past = self._past.setdefault(log_of(checkpoint.path), deque(maxlen=PAST_OF_LOG))
+        past.append(KnownContent(checkpoint, head, is_over=True))
 
     def forget_identity(self, identity: FileIdentity) -> None:
         """Drop what the store has of a file that was open."""
@@ -134,9 +163,23 @@ class Positions:
         elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
             self.forget(checkpoint)
 
+    def _bound(self, checkpoint: Checkpoint) -> None:
+        """Let go of the oldest of a log's finished files when there are many: nobody asks for them any more (5.5)."""
+        finished = self._finished.setdefault(log_of(checkpoint.path), {})
+        finished[checkpoint.identity.node] = None
+        while len(finished) > PAST_OF_LOG:
+            node = next(iter(finished))
+            del finished[node]
+            position = self._by_node.get(node)
+            if position is not None and position.finished:
+                self.forget(position)
+
     def _keep(self, checkpoint: Checkpoint) -> None:
         node = checkpoint.identity.node
+        head = self._heads.get(node)
         self._drop(node)
+        if head is not None:
+            self._heads[node] = head
         self._by_node[node] = checkpoint
         self._by_path.setdefault(checkpoint.path, set()).add(node)
 
@@ -144,6 +187,7 @@ class Positions:
         before = self._by_node.pop(node, None)
         if before is None:
             return
+        self._heads.pop(node, None)
         nodes = self._by_path[before.path]
         nodes.discard(node)
         if not nodes:

@@ -183,6 +183,7 @@ class Register:
 
     def put_away(self, followed: Followed) -> None:
         """Close a file and keep its position."""
+        self.positions.keep_head(followed.node, followed.tailer.head)
         if followed.is_saved:
             self.positions.hold(followed.checkpoint())
         else:

@@ -16,9 +16,10 @@ from shipper.tailing.copies import is_read_copy, position_at_end
 from shipper.tailing.files import confirmed
 from shipper.tailing.search import Search
 from shipper.tailing.searches import Lost, Searches
+from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -57,11 +58,15 @@ class Rests:
 
     def rewritten(self, followed: Followed, now: float) -> None:
         """Look for the rest of what a file held before, whose content before the offset changed."""
-        lost = self._lost(followed.checkpoint(), followed.sources)
-        lost.unread, lost.truncated = followed.unread(), followed
+        lost = self._lost(followed.checkpoint(), followed.sources, followed)
+        lost.unread = followed.unread()
         followed.held = True
         self._note_copies(followed)
         self._begin(lost, now)
+
+    def paths(self) -> Iterator[str]:
+        """Give where the files were whose content is being looked for."""
+        return (lost.checkpoint.path for lost in self._searches.lost)
 
     def step(self, now: float) -> None:
         """Look a little further; never for long."""
@@ -79,7 +84,9 @@ class Rests:
         """Give up all searches; their checkpoints are in the store, the next start looks again."""
         self._searches.close()
 
-    def _lost(self, checkpoint: Checkpoint, sources: tuple[SourceTable, ...]) -> Lost:
+    def _lost(
+        self, checkpoint: Checkpoint, sources: tuple[SourceTable, ...], truncated: Followed | None = None
+    ) -> Lost:
         register = self._register
         rotated = tuple(glob for source in sources for glob in source.rotated)
 
@@ -88,9 +95,11 @@ class Rests:
 
         def is_taken(place: Found) -> bool:
             node = place.identity.node
-            return node in register.open or register.is_own(node) or register.is_itself(place.path, node)
+            if node in register.open or register.is_own(node):
+                return True
+            return node != checkpoint.identity.node and register.is_itself(place.path, node)
 
-        return Lost(checkpoint, sources, Search(checkpoint, neighbours, is_taken, register.host))
+        return Lost(checkpoint, sources, Search(checkpoint, neighbours, is_taken, register.host), truncated=truncated)
 
     def _begin(self, lost: Lost, now: float) -> None:
         if self._searches.begin(lost, now):
@@ -117,6 +126,8 @@ class Rests:
         self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float
     ) -> None:
         telemetry.file_rewritten(followed.path, position.offset, found[0] if found else None)
+        # a copy of it may come to light later, compressed perhaps
+        self._register.positions.remember(position, followed.tailer.head)
         followed.tailer.restart()
         followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
 
@@ -159,7 +170,7 @@ class Rests:
         neighbours = self._surroundings.of(followed.path, followed.source.rotated)
         if neighbours.unlisted:
             self._not_noted.append(followed)
-        suspects = {file.identity.node: file.path for file in neighbours.generations(followed.path)}
+        suspects = {file.identity.node: file.path for file in neighbours.generations(log_of(followed.path))}
         for suspect in register.copies.of(followed.node):
             suspects.setdefault(suspect.node, suspect.path)
         for node, path in suspects.items():

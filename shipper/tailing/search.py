@@ -45,7 +45,7 @@ class Search:
         Args:
             checkpoint: what to look for; one at offset 0 is recognised by identity only.
             neighbours: gives the files among which it may be.
-            is_taken: tells the files that are known as something else, so cannot be it by content.
+            is_taken: tells the files that are open or known as something else, so cannot be it.
             files: the file system.
         """
         self.found: tuple[str, LogFile | CompressedLog] | None = None
@@ -110,7 +110,8 @@ class Search:
     def _candidates(self, neighbours: Neighbours) -> Iterator[Found]:
         """Give the file itself first, then by content those with its name, then the others; the newest first."""
         node = self._checkpoint.identity.node
-        if (itself := neighbours.by_node.get(node)) is not None:
+        itself = neighbours.by_node.get(node)
+        if itself is not None and not self._is_taken(itself):
             yield itself
         if self._checkpoint.offset:
             name = os.path.basename(self._checkpoint.path)

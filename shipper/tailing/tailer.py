@@ -113,6 +113,11 @@ class Tailer(Generic[FileT]):
         """What finds the file."""
         return self.file.identity
 
+    @property
+    def head(self) -> bytes:
+        """The first bytes of what was read, up to `HEAD_BYTES`."""
+        return self._head
+
     def may_begin_with(self, head: bytes) -> bool:
         """Tell, without reading, whether the file may begin with some bytes."""
         return self._head.startswith(head[: len(self._head)])

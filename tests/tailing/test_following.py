@@ -415,7 +415,7 @@ def test_a_deleted_file_is_read_to_its_end_and_then_released(host: Host) -> None
     host.clock += UNLINKED_SILENCE
     assert host.finish() == [str(host.root / "a.log")]
     assert host.lines == ["1", "last words"]
-    assert host.stored == {}
+    assert [(position.offset, position.finished) for position in host.stored.values()] == [(13, True)]
     assert host.following.files == {}
 
 

@@ -50,6 +50,11 @@ class Arrivals:
             position = register.positions.get(file.identity.node)
             if position is None or self._rests.is_looking_for(file.identity.node):
                 continue
+            if not position.offset and not position.identity.generation and self._first_scans.is_old(source):
+                # nothing tells whether it is the same file, nor is that needed to read it from its beginning
+                register.positions.forget(position)
+                self._generations.suspect(position.path, (source,), position.modified)
+                continue
             opened = register.open_found(file, source, skipped, now)
             if opened is None:
                 continue
@@ -64,7 +69,7 @@ class Arrivals:
                     if not position.finished:
                         void.append(position)
             except OSError as error:
-                skipped[file.path] = error.strerror or str(error)
+                register.cannot_read(file, source, skipped, error.strerror or str(error))
             opened.close()
         for position in void:
             if position.finished:
@@ -146,7 +151,7 @@ class Arrivals:
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:
-            skipped[file.path] = error.strerror or str(error)
+            register.cannot_read(file, source, skipped, error.strerror or str(error))
         opened.close()
         return None
 

@@ -21,7 +21,7 @@ from shipper.tailing.surroundings import log_of, possible_logs
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -71,9 +71,12 @@ class Generations:
         self._since: dict[str, int] = {}
         self._inodes: dict[str, frozenset[int]] = {}
         self._growing: dict[Node, tuple[int, float]] = {}
+        self._shut: set[str] = set()
+        self._searched: set[Node] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._unsettled)
+        """Tell whether some family is to be looked at soon; one of which a file cannot be read may take for ever."""
+        return any(log not in self._shut for log in self._unsettled)
 
     def suspect(self, path: str, sources: tuple[SourceTable, ...], since: int = 0) -> None:
         """Look at the family of a file at the next `settle`.
@@ -111,14 +114,15 @@ class Generations:
                 elif closed and path in closed:
                     self.suspect(path, self._register.sources_of(path))
 
-    def settle(self, now: float, searched: Iterable[str]) -> None:
+    def settle(self, now: float, searched: Sequence[Checkpoint]) -> None:
         """Read what of the suspected families nobody has read; families that are not complete stay suspected.
 
         Args:
             now: monotonic seconds.
-            searched: paths of the files whose rests are being looked for.
+            searched: of the files whose rests are being looked for.
         """
-        incomplete = self._incomplete(now) | {log_of(path) for path in searched}
+        incomplete = self._incomplete(now) | {log_of(position.path) for position in searched}
+        self._searched = {position.identity.node for position in searched}
         for log in incomplete:
             self._unsettled.setdefault(log, self._register.sources_of(log))
         if not self._unsettled:
@@ -143,6 +147,11 @@ class Generations:
             logs.add(log)
             self._since.setdefault(log, file.modified)
             self._unsettled.setdefault(log, register.sources_of(file.path))
+        self._shut = set()
+        for _, file in register.shut.values():
+            self._shut.add(log_of(file.path))
+            self._since.setdefault(log_of(file.path), file.modified)
+        logs |= self._shut
         for path, (sources, until) in list(register.rested.items()):
             if now >= until:
                 del register.rested[path]
@@ -193,13 +202,8 @@ class Generations:
         archives = []
         for file in recent:
             node = file.identity.node
-            if (followed := self._register.open.get(node)) is not None:
-                # whether an archive is whole is known at its end
-                complete &= not followed.finite
-            if followed is not None or self._register.is_own(node) or self._is_read(file):
-                continue
-            if (growing := self._growing.get(node)) is not None and growing[0] == file.size:
-                complete &= now - growing[1] >= ARCHIVE_PATIENCE
+            if (decided := self._is_decided(file, now)) is not None:
+                complete &= decided
                 continue
             try:
                 content = open_content(self._register.host, file.path)
@@ -219,10 +223,20 @@ class Generations:
             complete &= self._account(file, content, log, watermark, sources, relatives, now)
         return complete
 
-    def _is_read(self, file: Found) -> bool:
-        """Tell without opening it whether a file was read to its end."""
-        position = self._register.positions.get(file.identity.node)
-        return position is not None and position.offset == file.size and position.path == file.path
+    def _is_decided(self, file: Found, now: float) -> bool | None:
+        """Tell without opening a file whether it is accounted for, or is later; None when it has to be looked at."""
+        node = file.identity.node
+        if (followed := self._register.open.get(node)) is not None:
+            # whether an archive is whole is known at its end
+            return not followed.finite
+        if self._register.is_own(node):
+            return True
+        if node in self._searched:
+            return False
+        if (growing := self._growing.get(node)) is not None and growing[0] == file.size:
+            return now - growing[1] >= ARCHIVE_PATIENCE
+        position = self._register.positions.get(node)
+        return True if position is not None and (position.offset, position.path) == (file.size, file.path) else None
 
     def _account(
         self,
@@ -291,7 +305,11 @@ class Generations:
         """Give the position of a generation; one of an earlier file with the same inode is void."""
         positions = self._register.positions
         position = positions.get(content.identity.node)
-        if position is not None and not recognises(content, position):
+        if position is None:
+            return None
+        # where nothing was read the content confirms nothing
+        sure = position.offset > 0 or position.identity.generation or not content.reaches(1)
+        if not (sure and position.identity.may_be(content.identity) and recognises(content, position)):
             positions.retire(position)
             return None
         return position

@@ -77,7 +77,11 @@ class Agent:
         (root / "rules.toml").write_text(RULE)
         self._rules = load_rules([root / "rules.toml"])[0].rules
         self._table = SourceTable(
-            name="app", paths=globs, start_at="beginning", scan_interval=scan_interval, **source  # type: ignore[arg-type]
+            name="app",
+            paths=globs,
+            start_at="beginning",
+            scan_interval=scan_interval,
+            **source,  # type: ignore[arg-type]
         )
         self._files = files
         self.watched = watched
@@ -91,7 +95,9 @@ class Agent:
         self.store = Store(self.state, batching.encode)
         self.wake = threading.Event()
         self.watcher = Watcher(self.wake) if self.watched else None
-        self.following = Following([self._table], self.store.checkpoints(), self.store.scanned_sources(), files=self._files)
+        self.following = Following(
+            [self._table], self.store.checkpoints(), self.store.scanned_sources(), files=self._files
+        )
         self.intake = Intake(
             self.following,
             Engine(self._rules, Host("host", "127.0.0.1"), 1.0),

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.agent import Agent
-from tests.kernel.gaps import known
 from tests.kernel.log import Log
 from tests.kernel.rotations import ROTATIONS, Rotation, prepare
 
@@ -27,12 +26,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(
         ("rotation", "gap", "restart"),
         [
-            pytest.param(rotation, gap, restart, id=name, marks=known(f"{name}"))
+            pytest.param(rotation, gap, restart, id=f"{rotation.name}, gap {gap}, {'restarted' if restart else 'up'}")
             for rotation in ROTATIONS
             if rotation.names_kept
             for gap in range(_gaps(rotation))
             for restart in (False, True)
-            for name in [f"{rotation.name}, gap {gap}, {'restarted' if restart else 'up'}"]
         ],
     )
 

@@ -1,9 +1,10 @@
-"""`python -m tests.soak --kills N --seconds S --seed X`: kill real agents for as long as asked, and say what came of it."""
+"""`python -m tests.soak --kills N --seconds S --seed X`: kill real agents as often as asked; say what came of it."""
 
 from __future__ import annotations
 
 import argparse
 import random
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +20,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=600.0, help="no more kills after so long (default: 600)")
     parser.add_argument("--seed", type=int, default=None, help="default: drawn, and printed")
     parser.add_argument("--steady", type=float, default=10.0, help="seconds to measure the last agent (default: 10)")
-    parser.add_argument("--styles", default=",".join(STYLES), help=f"how the writers rotate (default: {','.join(STYLES)})")
+    parser.add_argument(
+        "--styles", default=",".join(STYLES), help=f"how the writers rotate (default: {','.join(STYLES)})"
+    )
     parser.add_argument("--rate", type=int, default=300, help="lines a second of each writer (default: 300)")
     options = parser.parse_args()
     seed = random.randrange(2**31) if options.seed is None else options.seed
@@ -30,7 +33,9 @@ def main() -> int:
     report = soak(root, plan)
     sys.stdout.write(told(report))
     good = report.is_exact and not report.readable and report.exit_code == 0 and not report.violations
-    sys.stdout.write(f"{'all is accounted for' if good else 'NOT all is accounted for'}; everything is in {root}\n")
+    if good:
+        shutil.rmtree(root)
+    sys.stdout.write("all is accounted for\n" if good else f"NOT all is accounted for; everything is in {root}\n")
     return 0 if good else 1
 
 

@@ -1,4 +1,4 @@
-"""Real agents killed at random moments while programs write and rotate and the service fails; then everything is counted."""
+"""Real agents killed at random moments while programs write and rotate and the service fails; then all is counted."""
 
 from __future__ import annotations
 
@@ -167,8 +167,10 @@ class Programs:
         self.names = [f"w{number}{style}" for number, style in enumerate(plan.writers)]
         self._processes = [
             subprocess.Popen(
-                [sys.executable, "-m", "tests.soak.writer", str(root / "logs"), str(self.told)]
-                + [name, style, str(plan.seed + number), str(plan.lines_per_second)]
+                [
+                    *(sys.executable, "-m", "tests.soak.writer", str(root / "logs"), str(self.told)),
+                    *(name, style, str(plan.seed + number), str(plan.lines_per_second)),
+                ]
             )
             for number, (name, style) in enumerate(zip(self.names, plan.writers, strict=True))
         ]
@@ -300,9 +302,7 @@ def _account(report: Report, journal: Journal, state: Path) -> None:
         report.unknown += [f"{name} {number}" for number in arrived if number >= written]
     report.unknown += [name for name in journal.ids if name not in report.written]
     report.repeated, report.renamed = journal.repeated, journal.renamed
-    report.readable = [
-        str(path) for path in (state, *state.iterdir()) if stat.S_IMODE(path.stat().st_mode) & 0o077
-    ]
+    report.readable = [str(path) for path in (state, *state.iterdir()) if stat.S_IMODE(path.stat().st_mode) & 0o077]
     store = Store(state, batching.encode)
     try:
         report.lost_bytes = {reason: amount for (what, reason), amount in store.losses().items() if what == "bytes"}

@@ -1,4 +1,4 @@
-"""The real logrotate (Debian's package) in each of its modes, with the agent up and down (hazards 1.1-1.3, 1.6, 12.7)."""
+"""The real logrotate (Debian's package) in each of its modes, the agent up and down (hazards 1.1-1.3, 1.6, 12.7)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.conftest import eventually
 from tests.e2e.host import Host, journal
-from tests.system.test_real_programs import program
+from tests.system.programs import program
 
 pytestmark = pytest.mark.system
 
@@ -58,9 +58,7 @@ def test_every_line_arrives_exactly_once(tmp_path: Path, emulator: Emulator, mod
         written += LINES
 
     def arrived() -> Counter[int]:
-        return Counter(
-            int(str(event["content"]).split()[1]) for event in journal(tmp_path / "accepted.jsonl")
-        )
+        return Counter(int(str(event["content"]).split()[1]) for event in journal(tmp_path / "accepted.jsonl"))
 
     def turn(number: int) -> None:
         subprocess.run([rotate, "-f", "-s", str(tmp_path / "state.logrotate"), str(rules)], check=True)

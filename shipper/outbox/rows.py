@@ -1,4 +1,4 @@
-"""How checkpoints lie in the table `files`."""
+"""How the store's values lie in its tables; what writes and what only reads share it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from typing import Any
 
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
 
+READ_SOURCES = "SELECT name, globs FROM sources"
+READ_LOSSES = "SELECT what, reason, amount FROM losses"
+READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
+READ_WAITING = "SELECT rule, count(*), sum(length(payload)) FROM outbox GROUP BY rule"
+COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
+ADD_LOSS = (
+    "INSERT INTO losses (what, reason, amount) VALUES (?, ?, ?)"
+    " ON CONFLICT (what, reason) DO UPDATE SET amount = amount + excluded.amount"
+)
+ADD_TO_COUNTER = (
+    "INSERT INTO counters (name, amount) VALUES (?, ?)"
+    " ON CONFLICT (name) DO UPDATE SET amount = amount + excluded.amount"
+)
 READ_CHECKPOINTS = (
     "SELECT device, inode, generation, path, source, offset, head_length, head_digest, guard_length, guard_digest,"
     " line, modified, gone_at, finished FROM files"

@@ -121,7 +121,7 @@ def migrate(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def _keep_copy(connection: sqlite3.Connection, file: Path, version: int) -> Path:
-    """Copy a database, its write-ahead log included, to `<name>.v<version>`; the name appears when the copy is whole."""
+    """Copy a database, its write-ahead log included, to `<name>.v<version>`; that name is only given to a whole copy."""
     copy = file.with_name(f"{file.name}.v{version}")
     growing = copy.with_name(copy.name + ".part")
     try:

@@ -165,7 +165,7 @@ class Store:
     def next_events(self, limit: int) -> list[Waiting]:
         """Give the oldest waiting events, at most `limit`; they stay until they are settled.
 
-        They are in flight, so that `drop_oldest` leaves them, until they are settled or a later call does not give them.
+        They are in flight, so that `drop_oldest` leaves them, until they are settled or a later call gives others.
         """
         with self._lock:
             found = self._query("SELECT seq, rule, event_id, payload FROM outbox ORDER BY seq LIMIT ?", (limit,))

@@ -1,4 +1,4 @@
-"""Stores that older versions wrote: opened, kept, and used on. `golden/` holds one of each version, made by its code."""
+"""Stores that older versions wrote: opened, kept, and used on. `golden/` holds one of each, made by its own code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,12 +117,12 @@ def cut_short(file: Path, after: int) -> bool:
     left = after
 
     class Mortal(sqlite3.Connection):
-        def execute(self, *arguments: object) -> sqlite3.Cursor:  # type: ignore[override]
+        def execute(self, statement: str, parameters: Any = (), /) -> sqlite3.Cursor:
             nonlocal left
             if not left:
                 raise Killed
             left -= 1
-            return super().execute(*arguments)
+            return super().execute(statement, parameters)
 
     with closing(sqlite3.connect(file, isolation_level=None, factory=Mortal)) as connection:
         try:

@@ -121,7 +121,7 @@ def migrate(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def _keep_copy(connection: sqlite3.Connection, file: Path, version: int) -> Path:
-    """Copy a database, its write-ahead log included, to `<name>.v<version>`; that name is only given to a whole copy."""
+    """Copy a database, its write-ahead log included, to `<name>.v<version>`; only a whole copy gets that name."""
     copy = file.with_name(f"{file.name}.v{version}")
     growing = copy.with_name(copy.name + ".part")
     try:

@@ -89,10 +89,10 @@ class Store:
         self._lock = threading.RLock()
         self._connection, self.begun_anew = open_or_set_aside(self.file)
         self._backlog = Backlog()
-        # what the transaction at hand adds, takes away and settles
+        # what the transaction at hand adds and takes away
         self._moved: list[Movement] = []
-        self._settled: list[int] = []
-        self._in_flight: set[int] = set()
+        # the oldest are given first: what waits up to this number is in flight
+        self._in_flight = 0
         for movement in self._query(rows.READ_WAITING):
             self._backlog.move(Movement(*movement))
 
@@ -170,7 +170,7 @@ class Store:
         with self._lock:
             found = self._query("SELECT seq, rule, event_id, payload FROM outbox ORDER BY seq LIMIT ?", (limit,))
             events = [Waiting(*row) for row in found]
-            self._in_flight = {event.seq for event in events}
+            self._in_flight = events[-1].seq if events else 0
             return events
 
     def acknowledge(self, delivered: Sequence[Waiting]) -> None:
@@ -188,8 +188,7 @@ class Store:
             excess = self._backlog.bytes - limit_bytes
             if excess <= 0:
                 return 0
-            # what is in flight is always the oldest: nothing before it waits
-            first = last = max(self._in_flight, default=0)
+            first = last = self._in_flight
             oldest = run.execute("SELECT seq, rule, length(payload) FROM outbox WHERE seq > ? ORDER BY seq", (first,))
             dropped = []
             for seq, rule, size in oldest:
@@ -259,7 +258,6 @@ class Store:
             # one that is gone already must not be counted twice
             if run.execute("DELETE FROM outbox WHERE seq = ?", (event.seq,)).rowcount:
                 self._moved.append(Movement(event.rule, -1, -len(event.payload)))
-        self._settled += [event.seq for event in events]
 
     def _query(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         with self._lock, _translated(self.file):
@@ -269,7 +267,7 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything in the block or nothing; the numbers in memory follow the database."""
         with self._lock, _translated(self.file):
-            self._moved, self._settled = [], []
+            self._moved = []
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
@@ -280,7 +278,6 @@ class Store:
                 raise
             for movement in self._moved:
                 self._backlog.move(movement)
-            self._in_flight.difference_update(self._settled)
 
 
 @contextmanager

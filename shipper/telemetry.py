@@ -95,6 +95,34 @@ def store_set_aside(file: str, aside: str, reason: str) -> None:
     )
 
 
+def store_migrated(file: str, before: int, after: int, copy: str) -> None:
+    """Tell that an older store is brought to this version, and where it is kept as it was (hazard 10.4)."""
+    _tell(
+        logging.INFO,
+        "store_migrated",
+        f"The store {file} is brought from version {before} to {after}; as it was it is kept as {copy}.",
+        file=file,
+        before=before,
+        after=after,
+        copy=copy,
+    )
+
+
+def events_dropped(amount: int, *, told: bool = False) -> None:
+    """Tell that waiting events were dropped since the queue is full; while it stays so, further ones are counted."""
+    _count("events_dropped", amount)
+    if told:
+        return
+    _tell(
+        logging.ERROR,
+        "events_dropped",
+        f"{amount} waiting events are dropped, the oldest first: the queue holds more than max_queue_bytes, and "
+        "overflow is 'drop_oldest'. Until there is room again further ones are only counted (events lost, "
+        "queue_full).",
+        events=amount,
+    )
+
+
 def file_found(path: str, offset: int) -> None:
     """Tell that a file is read from now on."""
     _count("files_found")

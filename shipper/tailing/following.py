@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.tailing.condition import FileCondition, FileState
 from shipper.tailing.discovery import discover
 from shipper.tailing.files import HOST_FILES, UnreadableError, compression_of
 from shipper.tailing.globs import path_pattern
@@ -108,6 +109,7 @@ class Following:
         self._files = files
         self._suspects: dict[FileIdentity, tuple[int, float, str]] = {}
         self._forgotten: list[FileIdentity] = []
+        self._failures: dict[FileIdentity, str] = {}
 
     @property
     def undecided(self) -> bool:
@@ -212,6 +214,7 @@ class Following:
     def fail(self, followed: Followed, reason: str) -> None:
         """Close a file that cannot be read any more; the next scan takes it up at its checkpoint (hazard 2.3)."""
         telemetry.file_failed(followed.tailer.path, reason)
+        self._failures[followed.tailer.identity] = reason
         self._checkpoints[followed.tailer.identity] = followed.tailer.checkpoint()
         followed.tailer.file.close()
         del self.files[followed.tailer.identity]
@@ -271,6 +274,7 @@ class Following:
             opened.close()
             return "perhaps a copy of a followed file; waiting to see"
         self._suspects.pop(file.identity, None)
+        self._failures.pop(file.identity, None)
         tailer = self._tailer(opened, file.path, source)
         followed = self.files[file.identity] = Followed(tailer, source, now)
         if checkpoint is None:
@@ -353,3 +357,46 @@ class Following:
             if before.get(path) != reason:
                 telemetry.file_skipped(path, source.name, reason)
         self.skipped[source.name] = skipped
+
+    def conditions(self, now: float) -> list[FileCondition]:
+        """Tell of every file why it is or is not being read."""
+        found = [self._condition(followed, now) for followed in self.files.values()]
+        for checkpoint in self._checkpoints.values():
+            failure = self._failures.get(checkpoint.identity)
+            state = FileState.CLOSED if failure is None else FileState.FAILING
+            reason = failure or "known, not under its name now"
+            where = checkpoint.path, (checkpoint.source,)
+            found.append(FileCondition(*where, state, reason, checkpoint.offset, identity=checkpoint.identity))
+        for source, skipped in self.skipped.items():
+            found += [FileCondition(path, (source,), FileState.SKIPPED, reason) for path, reason in skipped.items()]
+        return found
+
+    def _condition(self, followed: Followed, now: float) -> FileCondition:
+        tailer, source = followed.tailer, (followed.source.name,)
+        try:
+            status = tailer.file.status()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            return FileCondition(tailer.path, source, FileState.FAILING, reason, tailer.offset)
+        if not status.st_nlink:
+            left = followed.source.deleted_hold - (now - (followed.gone_at or now))
+            state, reason = FileState.FINISHING, f"deleted; held open and read to its end, at most {left:.0f} s more"
+        elif followed.gone_at is not None:
+            state, reason = FileState.FINISHING, "renamed or rotated; read to its end"
+        elif status.st_size <= tailer.offset:
+            state, reason = FileState.IDLE, "read to its end"
+        elif tailer.waits:
+            state, reason = FileState.WAITING, "its last line is unfinished"
+        else:
+            state, reason = FileState.READING, "more is there to read"
+        return FileCondition(
+            tailer.path,
+            source,
+            state,
+            reason,
+            tailer.offset,
+            status.st_size,
+            status.st_mtime,
+            tailer.identity,
+            is_deleted=not status.st_nlink,
+        )

@@ -139,6 +139,18 @@ def rest_found(path: str, before: str, offset: int) -> None:
     )
 
 
+def generation_found(path: str, of: str) -> None:
+    """Tell that a generation came and was rotated away between two looks, and is read now (hazard 1.2)."""
+    _count("generations_found")
+    _tell(
+        logging.INFO,
+        "generation_found",
+        f"{path} was rotated away from {of} before it was seen; reading it from its beginning.",
+        path=path,
+        of=of,
+    )
+
+
 def rest_not_found(path: str, offset: int) -> None:
     """Tell that a file went away while nobody looked; whether something was left unread is not known (hazard 1.6)."""
     _count("rests_not_found")
@@ -165,9 +177,11 @@ def file_skipped(path: str, source: str, reason: str) -> None:
     )
 
 
-def bytes_lost(path: str, reason: str, amount: int) -> None:
-    """Tell that bytes of a file will never be read."""
+def bytes_lost(path: str, reason: str, amount: int, *, told: bool = False) -> None:
+    """Tell that bytes of a file will never be read; further ones of a reason that was told are only counted."""
     _count("bytes_lost", amount)
+    if told:
+        return
     _tell(
         logging.ERROR,
         "bytes_lost",
@@ -175,6 +189,18 @@ def bytes_lost(path: str, reason: str, amount: int) -> None:
         path=path,
         reason=reason,
         bytes=amount,
+    )
+
+
+def format_not_kept(path: str, form: str) -> None:
+    """Tell, once for each file, that lines are not in the format that their source says (hazards 4.2, 4.3)."""
+    _count("formats_not_kept")
+    _tell(
+        logging.WARNING,
+        "format_not_kept",
+        f"{path} has lines that are not in the format '{form}'; they are matched as they are.",
+        path=path,
+        format=form,
     )
 
 

@@ -1,12 +1,14 @@
 """The first loop: files → blocks → events → the outbox, in passes over all files that have something new.
 
-Each pass reads at most `PASS_BYTES` of a file, so that no file keeps the others waiting (hazard 6.2), and commits
-offsets together with the events they caused. Between passes it waits for a hint, or for the next scan.
+In each pass every file that was read to its end has its turn first, then those that are behind, in turn, until
+`PASS_SECONDS` are over: so a file written as fast as the disk allows keeps no quiet one waiting (hazard 6.2). Offsets
+are committed together with the events they caused. Between passes it waits for a hint, or for the next scan.
 A full queue or a full disk pauses reading: the log files are the buffer, nothing is dropped.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections import Counter
@@ -16,7 +18,7 @@ from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.trouble import Trouble
 from shipper.errors import StateError
-from shipper.tailing.condition import paused
+from shipper.tailing.condition import conditions, paused
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
@@ -24,14 +26,17 @@ if TYPE_CHECKING:
 
     from shipper.agent.clock import Clock
     from shipper.config.model import SourceTable, StoreTable
-    from shipper.events import Block, Checkpoint, Event, FileIdentity, Loss
+    from shipper.events import Block, Event, Loss
     from shipper.matching.engine import Engine, Tally
     from shipper.outbox.store import Store
+    from shipper.tailing.changes import Changes
     from shipper.tailing.condition import FileCondition
-    from shipper.tailing.following import Followed, Following
+    from shipper.tailing.followed import Followed
+    from shipper.tailing.following import Following
     from shipper.tailing.watcher import Watcher
 
-PASS_BYTES = 1024 * 1024
+TURN_BYTES = 256 * 1024
+PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
 SAVE_INTERVAL = 1.0
 ACTIVE_POLL = 0.05
@@ -92,6 +97,7 @@ class Intake:
         self._pause: Trouble | None = None
         self.looked_at = clock.monotonic()
         self._busy: Counter[str] = Counter()
+        self._turn = 0
         self._events: list[Event] = []
         self._losses: list[Loss] = []
 
@@ -133,17 +139,29 @@ class Intake:
         self._apply_changes()
         self._take_hints()
         self._scan_due(now)
-        more = False
-        if self._may_read():
-            for followed in [f for f in self._following.files.values() if f.active]:
-                more |= self._read(followed, now)
-                if len(self._events) >= COMMIT_EVENTS:
-                    self._commit()
-                if self._stopping.is_set():
-                    return False
+        more = self._may_read() and self._read_all(now)
+        if self._stopping.is_set():
+            return False
         if self._events or now >= self._save_at:
             self._commit()
         self._finish(now)
+        return more
+
+    def _read_all(self, now: float) -> bool:
+        """Give the files their turns; tells whether some have more."""
+        until = self._clock.monotonic() + PASS_SECONDS
+        due = [f for f in self._following.files.values() if f.active and not f.held]
+        more = False
+        for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
+            if followed.halt is None and self._clock.monotonic() >= until:
+                return True
+            self._turn += 1
+            followed.turn = self._turn
+            more |= self._read(followed, now)
+            if len(self._events) >= COMMIT_EVENTS:
+                self._commit()
+            if self._stopping.is_set():
+                break
         return more
 
     def _apply_changes(self) -> None:
@@ -165,18 +183,24 @@ class Intake:
                 self._scan_at[source.name] = 0.0
 
     def _scan_due(self, now: float) -> None:
-        for source in self._following.sources:
-            if now < self._scan_at.get(source.name, 0.0):
-                continue
-            self._following.scan(source, now)
-            soon = self._following.undecided
-            self._scan_at[source.name] = now + (
-                min(UNWATCHED_POLL, source.scan_interval) if soon else source.scan_interval
-            )
+        due = [s for s in self._following.sources if now >= self._scan_at.get(s.name, 0.0)]
+        arrived = [self._scan(source, now) for source in due]
+        if any(arrived):
+            # a new file may belong to others too: they must know it before it is read (hazard 1.11)
+            for source in self._following.sources:
+                if source not in due:
+                    self._scan(source, now)
+        self._following.search(now)
         if now >= self._poll_at:
             self._poll_at = now + UNWATCHED_POLL
             self._poll_unwatched()
             self._listen()
+
+    def _scan(self, source: SourceTable, now: float) -> bool:
+        arrived = self._following.scan(source, now)
+        soon = self._following.undecided
+        self._scan_at[source.name] = now + (min(UNWATCHED_POLL, source.scan_interval) if soon else source.scan_interval)
+        return arrived
 
     def _poll_unwatched(self) -> None:
         """Look at the files from whose directories no hints come."""
@@ -215,23 +239,23 @@ class Intake:
         before = tailer.offset
         halt: Halt | None = None
         try:
-            while halt is None and tailer.offset - before < PASS_BYTES and len(self._events) < COMMIT_EVENTS:
-                found = tailer.next_block(self._clock.now(), now)
+            while halt is None and tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
+                found = tailer.next_block(self._clock.now(), now, flush=followed.finite)
                 if isinstance(found, Halt):
                     halt = found
                 else:
-                    self._events += self._match(found)
+                    self._events += self._match(dataclasses.replace(found, others=followed.others))
             if halt is Halt.REWRITTEN:
                 self._following.rewritten(followed, now)
-                return True
-            status = tailer.file.status()
+                return not followed.held
+            followed.look()
         except OSError as error:
-            self._losses += tailer.take_losses()
+            self._take_losses(followed)
             self._commit()
-            self._following.fail(followed, error.strerror or str(error))
+            self._following.fail(followed, error.strerror or str(error), now)
             return False
-        self._losses += tailer.take_losses()
-        followed.seen = (status.st_size, status.st_mtime_ns)
+        self._take_losses(followed)
+        followed.halt = halt
         if tailer.offset != before:
             followed.changed_at = now
             self._busy[os.path.dirname(tailer.path)] += 1
@@ -239,7 +263,20 @@ class Intake:
             if self._following.moved_away(followed):
                 self._scan_at[followed.source.name] = 0.0
             followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
+            if not followed.active:
+                tailer.forget_recent()
         return halt is None
+
+    def _take_losses(self, followed: Followed) -> None:
+        """Count what was not read, and tell it once for each reason (I1)."""
+        losses = followed.tailer.take_losses()
+        self._losses += losses
+        for loss in losses:
+            telemetry.bytes_lost(followed.path, loss.reason, loss.amount, told=loss.reason in followed.told)
+            followed.told.add(loss.reason)
+        if followed.tailer.odd_lines and "odd" not in followed.told:
+            followed.told.add("odd")
+            telemetry.format_not_kept(followed.path, followed.source.format)
 
     def _match(self, block: Block) -> list[Event]:
         events = self._engine.match(block)
@@ -253,10 +290,7 @@ class Intake:
         if not finished:
             return
         for followed in finished:
-            losses = followed.tailer.take_losses()
-            for loss in losses:
-                telemetry.bytes_lost(followed.tailer.path, loss.reason, loss.amount)
-            self._losses += losses
+            self._take_losses(followed)
         # power loss must not undo offsets and events of files that cannot be read again
         if self._commit() and self._sync():
             for followed in finished:
@@ -264,29 +298,28 @@ class Intake:
 
     def _commit(self) -> bool:
         """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
-        dirty = [f for f in self._following.files.values() if f.saved != (f.tailer.offset, f.tailer.line)]
-        checkpoints = [followed.tailer.checkpoint() for followed in dirty]
-        scanned, forgotten = self._following.take_scanned(), self._following.take_forgotten()
+        changes = self._following.changes()
         self._save_at = self._clock.monotonic() + SAVE_INTERVAL
-        if not (checkpoints or self._events or self._losses or scanned or forgotten):
+        if not (changes or self._events or self._losses):
             return True
-        while not self._record(checkpoints, scanned, forgotten):
+        while not self._record(changes):
             if self._stopping.wait(STORE_RETRY):
                 # nothing of it is in the store: the next start reads these lines again
                 return False
-        for followed in dirty:
-            followed.saved = (followed.tailer.offset, followed.tailer.line)
+        self._following.recorded(changes)
         if self._events:
             self._recorded()
         self._events, self._losses = [], []
         return True
 
-    def _record(
-        self, checkpoints: list[Checkpoint], scanned: dict[str, tuple[str, ...]], forgotten: list[FileIdentity]
-    ) -> bool:
+    def _record(self, changes: Changes) -> bool:
         return self._try(
             lambda: self._store.record(
-                checkpoints, self._events, losses=self._losses, scanned=scanned, forgotten=forgotten
+                changes.checkpoints,
+                self._events,
+                losses=self._losses,
+                scanned=changes.scanned,
+                forgotten=changes.forgotten,
             )
         )
 
@@ -361,7 +394,7 @@ class Intake:
         answered = threading.Event()
 
         def look() -> None:
-            found.extend(self._following.conditions(self._clock.monotonic()))
+            found.extend(conditions(self._following, self._clock.monotonic()))
             answered.set()
 
         with self._pending_lock:

@@ -40,7 +40,7 @@ class StoreReader:
         """Give where every known file was left."""
         rows = self._query(
             "SELECT device, inode, generation, path, source, offset,"
-            " head_length, head_digest, guard_length, guard_digest, line FROM files"
+            " head_length, head_digest, guard_length, guard_digest, line, modified, gone_at, finished FROM files"
         )
         return [
             Checkpoint(
@@ -51,6 +51,9 @@ class StoreReader:
                 Fingerprint(row[6], row[7]),
                 Fingerprint(row[8], row[9]),
                 LineState(row[10]),
+                row[11],
+                row[12],
+                bool(row[13]),
             )
             for row in rows
         ]

@@ -62,6 +62,11 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        "ALTER TABLE files ADD COLUMN modified INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE files ADD COLUMN gone_at REAL",
+        "ALTER TABLE files ADD COLUMN finished INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 

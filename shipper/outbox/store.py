@@ -105,7 +105,7 @@ class Store:
         """Give where every known file was left."""
         rows = self._query(
             "SELECT device, inode, generation, path, source, offset,"
-            " head_length, head_digest, guard_length, guard_digest, line FROM files"
+            " head_length, head_digest, guard_length, guard_digest, line, modified, gone_at, finished FROM files"
         )
         return [
             Checkpoint(
@@ -116,6 +116,9 @@ class Store:
                 head=Fingerprint(row[6], row[7]),
                 guard=Fingerprint(row[8], row[9]),
                 line=LineState(row[10]),
+                modified=row[11],
+                gone_at=row[12],
+                finished=bool(row[13]),
             )
             for row in rows
         ]
@@ -153,7 +156,7 @@ class Store:
                 [_identity_row(identity) for identity in forgotten],
             )
             run.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [_checkpoint_row(checkpoint) for checkpoint in checkpoints],
             )
             run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
@@ -314,4 +317,7 @@ def _checkpoint_row(checkpoint: Checkpoint) -> tuple[object, ...]:
         checkpoint.guard.length,
         checkpoint.guard.digest,
         int(checkpoint.line),
+        checkpoint.modified,
+        checkpoint.gone_at,
+        int(checkpoint.finished),
     )

@@ -1,4 +1,4 @@
-"""Why every file is or is not being read, as a value that people and programs can be shown. Pure."""
+"""Why every file is or is not being read, as a value that people and programs can be shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from shipper.events import FileIdentity
+    from shipper.tailing.followed import Followed
+    from shipper.tailing.following import Following
 
 
 class FileState(enum.Enum):
@@ -73,3 +77,72 @@ def paused(condition: FileCondition, reason: str) -> FileCondition:
     if condition.state not in {FileState.READING, FileState.WAITING}:
         return condition
     return replace(condition, state=FileState.PAUSED, reason=reason)
+
+
+def conditions(following: Following, now: float) -> list[FileCondition]:
+    """Tell of every known file why it is or is not being read.
+
+    Args:
+        following: the files; only the thread that owns it may ask.
+        now: monotonic seconds.
+    """
+    found = [_open_condition(followed, now) for followed in following.files.values()]
+    failures = following.failures
+    shown = {condition.path for condition in found}
+    for position in following.positions:
+        failure = failures.get(position.identity.node)
+        state = FileState.CLOSED if failure is None else FileState.FAILING
+        reason = failure.reason if failure else "its position is known; it is not open now"
+        shown.add(position.path)
+        found.append(
+            FileCondition(
+                position.path, (position.source,), state, reason, position.offset, identity=position.identity
+            )
+        )
+    for path in set(following.waiting) - shown:
+        found.append(FileCondition(path, (), FileState.SKIPPED, "waits until fewer files are open"))
+    found += _skipped(following, shown)
+    return found
+
+
+def _skipped(following: Following, shown: set[str]) -> Iterator[FileCondition]:
+    for source, skipped in following.skipped.items():
+        for path, reason in skipped.items():
+            if path not in shown:
+                yield FileCondition(path, (source,), FileState.SKIPPED, reason)
+
+
+def _open_condition(followed: Followed, now: float) -> FileCondition:
+    tailer = followed.tailer
+    sources = tuple(source.name for source in followed.sources)
+    try:
+        status = tailer.file.status()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return FileCondition(followed.path, sources, FileState.FAILING, reason, tailer.offset)
+    # of a compressed file the size says nothing about how much text is left
+    size = None if followed.finite else status.st_size
+    state, reason = FileState.READING, "more is there to read"
+    if followed.held:
+        state, reason = FileState.FINISHING, "its former content is looked for first"
+    elif not status.st_nlink:
+        gone_at = now if followed.gone_at is None else followed.gone_at
+        left = max(0.0, followed.source.deleted_hold - (now - gone_at))
+        state, reason = FileState.FINISHING, f"deleted; held open and read to its end, at most {left:.0f} s more"
+    elif followed.gone_at is not None or followed.finite:
+        state, reason = FileState.FINISHING, "renamed or rotated; read to its end"
+    elif status.st_size <= tailer.offset:
+        state, reason = FileState.IDLE, "read to its end"
+    elif tailer.waits:
+        state, reason = FileState.WAITING, "its last line or record is unfinished"
+    return FileCondition(
+        followed.path,
+        sources,
+        state,
+        reason,
+        tailer.offset,
+        size,
+        status.st_mtime,
+        tailer.identity,
+        is_deleted=not status.st_nlink,
+    )

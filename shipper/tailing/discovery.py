@@ -48,11 +48,13 @@ class Discovery:
         files: by path, in the order of the globs.
         skipped: reason by path, for what a glob matched but is not followed.
         directories: those that were listed, for the watcher.
+        entries: all names in each of them, with their inodes.
     """
 
     files: dict[str, Found] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
+    entries: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def discover(
@@ -157,6 +159,7 @@ class _Walk:
             try:
                 self._listings[directory] = self._files.list(directory)
                 self.seen.directories.add(directory)
+                self.seen.entries[directory] = {entry.name: entry.inode for entry in self._listings[directory]}
             except OSError as error:
                 self._listings[directory] = []
                 if not isinstance(error, (FileNotFoundError, NotADirectoryError)):

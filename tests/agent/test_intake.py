@@ -178,3 +178,25 @@ def test_a_failing_store_stops_reading_until_it_is_back(
 @pytest.fixture(autouse=True)
 def info_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO", logger="shipper")
+
+
+def test_a_file_that_is_far_behind_keeps_no_quiet_one_waiting(tmp_path: Path, limits: StoreTable) -> None:
+    """Files that are read to their end come first, then the others take turns, whatever their number (hazard 6.2)."""
+    reading = Reading(tmp_path, limits, watched=False)
+    for number in range(8):
+        (reading.logs / f"a{number}.log").write_bytes(b"nothing to see here\n" * 400_000)
+    reading.write("ERROR 0", name="quiet.log")
+    reading.intake.step(0.0)
+    behind = sum(f.halt is None for f in reading.intake._following.files.values())
+    for number in range(1, 4):
+        reading.write(f"ERROR {number}", name="quiet.log")
+        reading.intake.step(number * 2.0)
+        reading.intake.step(number * 2.0 + 0.1)
+        assert f"{number}" in reading.gather()
+    offsets = [f.tailer.offset for f in reading.intake._following.files.values() if f.path.endswith(".log")]
+    reading.intake.stop()
+    reading.intake.close()
+    reading.store.close()
+
+    assert behind >= 8
+    assert min(offset for offset in offsets) > 0

@@ -13,7 +13,7 @@ import orjson
 
 from shipper.agent.status import printable_path
 from shipper.cli.terminal import data, safe, say
-from shipper.cloudmonitor.custom_event import encode
+from shipper.cloudmonitor import batching
 from shipper.config.load import default_file, load_config
 from shipper.errors import ShipperError
 from shipper.outbox.lock import StateLock
@@ -62,7 +62,7 @@ def command() -> None:
 def list_offsets(globs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -> int:
     """List offset, device:inode, source and path of every known file; also while the agent runs."""
     config, _ = load_config(config_file or default_file())
-    directory = Path(config.state_dir)
+    directory = config.state_path
     found: list[Checkpoint] = []
     if (directory / "shipper.db").exists():
         with closing(StoreReader(directory)) as reader:
@@ -169,10 +169,10 @@ def forget_offset(path: str, config_file: Path | None) -> int:
 
 @contextmanager
 def _locked_store(config: Config) -> Iterator[Store]:
-    directory = Path(config.state_dir)
+    directory = config.state_path
     if not (directory / "shipper.db").exists():
         raise ShipperError(f"there is no store in {directory}: the agent has never run; positions come with its first")
-    with closing(StateLock(directory)), closing(Store(directory, encode)) as store:
+    with closing(StateLock(directory)), closing(Store(directory, batching.encode)) as store:
         yield store
 
 

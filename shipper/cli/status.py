@@ -93,7 +93,7 @@ def read_status(config: Config, globs: Sequence[str]) -> Status:
     Raises:
         StateError: the state directory or the store cannot be read.
     """
-    directory = Path(config.state_dir)
+    directory = config.state_path
     pid = holder_of(directory)
     if pid is None:
         return _at_rest(config, globs, Finding(Health.STOPPED, "agent", "the agent does not run"))
@@ -107,7 +107,7 @@ def read_status(config: Config, globs: Sequence[str]) -> Status:
 
 
 def _at_rest(config: Config, globs: Sequence[str], finding: Finding, *, scan: bool = True) -> Status:
-    directory = Path(config.state_dir)
+    directory = config.state_path
     stored = Stored(Queue(0, 0, config.store.max_queue_bytes, ()))
     checkpoints: list[Checkpoint] = []
     scanned: dict[str, tuple[str, ...]] = {}
@@ -136,7 +136,7 @@ def _found(
     """Tell what an agent that is started now would do with each file."""
     known = {checkpoint.identity.node: checkpoint for checkpoint in checkpoints}
     seen = set()
-    own = frozenset({str(Path(config.state_dir).resolve())})
+    own = frozenset({str(config.state_path)})
     for source in config.source:
         discovery = discover(source.paths, source.exclude, own=own)
         for path, reason in discovery.skipped.items():

@@ -95,12 +95,10 @@ def conditions(following: Following, now: float) -> list[FileCondition]:
         reason = failure.reason if failure else "its position is known; it is not open now"
         shown.add(position.path)
         found.append(
-            FileCondition(
-                position.path, (position.source,), state, reason, position.offset, identity=position.identity
-            )
+            FileCondition(position.path, (position.source,), state, reason, position.offset, identity=position.identity)
         )
-    for path in set(following.waiting) - shown:
-        found.append(FileCondition(path, (), FileState.SKIPPED, "waits until fewer files are open"))
+    waiting = set(following.waiting) - shown
+    found += [FileCondition(path, (), FileState.SKIPPED, "waits until fewer files are open") for path in waiting]
     found += _skipped(following, shown)
     return found
 

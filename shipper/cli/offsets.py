@@ -16,7 +16,7 @@ from shipper.cli.terminal import data, safe, say
 from shipper.cloudmonitor import batching
 from shipper.config.load import default_file, load_config
 from shipper.errors import ShipperError
-from shipper.outbox.lock import StateLock
+from shipper.outbox.lock import StateLock, holder_of
 from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Store
 from shipper.tailing.decoding import newline_of, resolve
@@ -172,6 +172,9 @@ def _locked_store(config: Config) -> Iterator[Store]:
     directory = config.state_path
     if not (directory / "shipper.db").exists():
         raise ShipperError(f"there is no store in {directory}: the agent has never run; positions come with its first")
+    pid = holder_of(directory)
+    if pid is not None:
+        raise ShipperError(f"the agent runs (pid {pid}) and {directory} is in use; stop it, then change positions")
     with closing(StateLock(directory)), closing(Store(directory, batching.encode)) as store:
         yield store
 

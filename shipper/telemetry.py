@@ -409,3 +409,26 @@ def emulator_failed(error: BaseException) -> None:
     """Tell of a mistake of our own in the emulator: a connection ended without its answer."""
     _count("emulator_failures")
     _log.error("The emulator failed on a request.", exc_info=error, extra={"code": "emulator_failed", "fields": {}})
+
+
+def control_unavailable(path: str, reason: str) -> None:
+    """Tell that the agent cannot be asked how it is; it works all the same."""
+    _tell(
+        logging.WARNING,
+        "control_unavailable",
+        f"The socket {path} cannot be made ({reason}); `shipper status` shows what the store knows.",
+        path=path,
+        reason=reason,
+    )
+
+
+def control_failed(reason: str) -> None:
+    """Count a question on the agent's socket that was broken off, by who asked or for want of descriptors."""
+    _count("questions_failed")
+    _tell(logging.DEBUG, "control_failed", f"A question on the agent's socket ended early: {reason}.", reason=reason)
+
+
+def control_broken(error: BaseException) -> None:
+    """Tell of a mistake of our own: a question on the agent's socket that could not be answered."""
+    _count("questions_failed")
+    _log.error("The agent failed on a question.", exc_info=error, extra={"code": "control_broken", "fields": {}})

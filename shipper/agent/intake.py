@@ -18,18 +18,21 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.agent import backpressure
 from shipper.agent.clock import HOST_CLOCK
+from shipper.agent.trouble import Trouble
 from shipper.errors import StateError
+from shipper.tailing.condition import conditions, paused
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shipper.agent.clock import Clock
     from shipper.config.model import SourceTable, StoreTable
     from shipper.events import Block, Event, Loss
-    from shipper.matching.engine import Engine
+    from shipper.matching.engine import Engine, Tally
     from shipper.outbox.store import Store
     from shipper.tailing.changes import Changes
+    from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed
     from shipper.tailing.following import Following
     from shipper.tailing.watcher import Watcher
@@ -47,7 +50,11 @@ TOLD_RULES = 5
 
 
 class Intake:
-    """Reads, matches and records. `run` is called in a thread of its own; `stop` and `change` by any other."""
+    """Reads, matches and records. `run` is called in a thread of its own; `stop` and `change` by any other.
+
+    Attributes:
+        looked_at: when the loop last began something, monotonic; a loop that is well does so within seconds.
+    """
 
     def __init__(
         self,
@@ -90,6 +97,9 @@ class Intake:
         self._paused: str | None = None
         self._told_pause: str | None = None
         self._failing = False
+        self._store_trouble: Trouble | None = None
+        self._pause: Trouble | None = None
+        self.looked_at = clock.monotonic()
         self._busy: Counter[str] = Counter()
         self._turn = 0
         self._events: list[Event] = []
@@ -132,6 +142,7 @@ class Intake:
 
         `run` calls it again and again; without threads it may be called in its place.
         """
+        self.looked_at = now
         self._apply_changes()
         self._take_hints()
         self._scan_due(now)
@@ -231,6 +242,7 @@ class Intake:
     def _read(self, followed: Followed, now: float) -> bool:
         """Take what one file has, up to the budget; tells whether it had more than that."""
         tailer = followed.tailer
+        self.looked_at = self._clock.monotonic()
         before = tailer.offset
         try:
             halt = self._take_blocks(followed, now)
@@ -341,10 +353,12 @@ class Intake:
         except StateError as error:
             if not self._failing:
                 self._failing = True
+                self._store_trouble = Trouble(str(error), self._clock.now())
                 telemetry.store_failing(str(error))
             return False
         if self._failing:
             self._failing = False
+            self._store_trouble = None
             telemetry.store_recovered()
         return True
 
@@ -360,6 +374,7 @@ class Intake:
             everything, reason = True, "the disk of state_dir has less free space than min_free_disk"
         if (reason is None) != (self._told_pause is None):
             telemetry.reading_paused(reason) if reason else telemetry.reading_resumed()
+            self._pause = Trouble(reason, self._clock.now()) if reason else None
         self._told_pause = reason
         self._paused = reason if everything else None
         return not everything
@@ -400,3 +415,44 @@ class Intake:
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
+
+    @property
+    def store_trouble(self) -> Trouble | None:
+        """Why, and since when, the store cannot be written."""
+        return self._store_trouble
+
+    @property
+    def pause(self) -> Trouble | None:
+        """Why, and since when, nothing is read."""
+        return self._pause
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """What became of the records, by rule; counted on while it is read."""
+        return self._engine.tallies
+
+    def conditions(self, timeout: float) -> list[FileCondition] | None:
+        """Tell of every file why it is or is not being read; any thread may ask.
+
+        Args:
+            timeout: seconds to wait for the thread of `run`, which looks between two passes.
+
+        Returns:
+            None when it did not come to that in time, or has ended.
+        """
+        found: list[FileCondition] = []
+        answered = threading.Event()
+
+        def look() -> None:
+            found.extend(conditions(self._following, self._clock.monotonic()))
+            answered.set()
+
+        with self._pending_lock:
+            self._pending.append(look)
+        self._wake.set()
+        if not answered.wait(0 if self._stopping.is_set() else timeout):
+            with self._pending_lock:
+                self._pending = [change for change in self._pending if change is not look]
+            return None
+        reason = self._paused
+        return found if reason is None else [paused(condition, reason) for condition in found]

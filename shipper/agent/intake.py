@@ -444,7 +444,10 @@ class Intake:
         answered = threading.Event()
 
         def look() -> None:
-            found.extend(conditions(self._following, self._clock.monotonic()))
+            held = {followed.tailer.identity for followed in self._following.files.values() if self._waits(followed)}
+            for condition in conditions(self._following, self._clock.monotonic()):
+                reason = self._paused or (self._told_pause if condition.identity in held else None)
+                found.append(condition if reason is None else paused(condition, reason))
             answered.set()
 
         with self._pending_lock:
@@ -454,5 +457,4 @@ class Intake:
             with self._pending_lock:
                 self._pending = [change for change in self._pending if change is not look]
             return None
-        reason = self._paused
-        return found if reason is None else [paused(condition, reason) for condition in found]
+        return found

@@ -54,6 +54,16 @@ class Relatives:
         nodes = {followed.node for followed in closed}
         self.past += [known for known in register.positions.known() if known.checkpoint.identity.node in nodes]
 
+    def may_be_rewritten(self) -> bool:
+        """Tell whether some open file has other content than was read, and its reader has not noticed yet.
+
+        What was copied from it before cannot be told from what nobody read.
+        """
+        try:
+            return any(not followed.held and followed.tailer.is_rewritten() for followed in self.open)
+        except OSError:
+            return True
+
     @property
     def watermark(self) -> int:
         """Give the time up to which the family is known, in nanoseconds since the epoch; 0 for nothing."""
@@ -191,11 +201,7 @@ class Generations:
             return True
         neighbours = self._surroundings.of(log, [glob for source in sources for glob in source.rotated])
         complete = not neighbours.unlisted
-        try:
-            if any(not followed.held and followed.tailer.is_rewritten() for followed in relatives.open):
-                # what was copied from it cannot be told from what nobody read, before its reader has noticed
-                return False
-        except OSError:
+        if relatives.may_be_rewritten():
             return False
         # the newest come first: the rest is history
         recent = list(takewhile(lambda file: file.modified >= watermark, neighbours.generations(log)))
@@ -258,6 +264,10 @@ class Generations:
         try:
             known, position = self._known(content, file.size, relatives)
         except OSError:
+            content.close()
+            return False
+        if not known and relatives.may_be_rewritten():
+            # truncated while it was compared
             content.close()
             return False
         whole = not (isinstance(content, CompressedLog) and self._is_growing(file, content, now))

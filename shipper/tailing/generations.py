@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
 from shipper.tailing.known import is_in_open_file, known_part
 from shipper.tailing.surroundings import log_of, possible_logs
@@ -81,6 +82,7 @@ class Generations:
         self._since: dict[str, int] = {}
         self._inodes: dict[str, frozenset[int]] = {}
         self._growing: dict[Node, tuple[int, float]] = {}
+        self._empty: dict[Node, float] = {}
         self._shut: set[str] = set()
         self._searched: set[Node] = set()
 
@@ -266,8 +268,8 @@ class Generations:
         except OSError:
             content.close()
             return False
-        if not known and relatives.may_be_rewritten():
-            # truncated while it was compared
+        if not known and (relatives.may_be_rewritten() or (plain and self._is_empty(file, content, now))):
+            # truncated while it was compared, or a copy whose first bytes are not written yet
             content.close()
             return False
         whole = not (isinstance(content, CompressedLog) and self._is_growing(file, content, now))
@@ -298,6 +300,16 @@ class Generations:
         if is_in_open_file(content, size, relatives.open):
             return True, None
         return known_part(content, relatives.past)
+
+    def _is_empty(self, file: Found, content: LogFile | CompressedLog, now: float) -> bool:
+        """Tell whether a plain file was listed empty, and not long ago."""
+        if file.size:
+            return False
+        since = self._empty.setdefault(content.identity.node, now)
+        if now - since < COPY_PATIENCE:
+            return True
+        del self._empty[content.identity.node]
+        return False
 
     def _is_growing(self, file: Found, content: CompressedLog, now: float) -> bool:
         """Tell whether an archive seems to be cut: it may still be written, and is looked at again when it grew."""

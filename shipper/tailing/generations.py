@@ -216,7 +216,8 @@ class Generations:
             try:
                 content = open_content(self._register.host, file.path)
             except (UnreadableError, OSError):
-                complete &= not self._register.exists(file.path)
+                # what has gone from this name may have another one now
+                complete = False
                 continue
             if content.identity.node != node:
                 # another file by now
@@ -260,9 +261,9 @@ class Generations:
         register = self._register
         plain = not isinstance(content, CompressedLog)
         if plain and register.is_found(file.identity.node):
-            # a glob matches it: the scan deals with it
+            # a glob matches it: the scan deals with it, unless it was renamed since
             content.close()
-            return True
+            return register.is_still_found(file.identity.node)
         try:
             known, position = self._known(content, file.size, relatives)
         except OSError:

@@ -95,6 +95,17 @@ class Register:
         """Tell whether some source's last scan found a file."""
         return any(node in seen for seen in self.found.values())
 
+    def is_still_found(self, node: Node) -> bool:
+        """Tell whether a file has the name under which some source's last scan found it."""
+        for seen in self.found.values():
+            try:
+                if node in seen:
+                    status = self.host.status(seen[node].path)
+                    return (status.st_dev, status.st_ino) == node
+            except OSError:
+                continue
+        return False
+
     def exists(self, path: str) -> bool:
         """Tell whether there is anything under a path, as far as one may look."""
         try:

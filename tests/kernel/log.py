@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.kernel.agent import Agent
@@ -38,6 +38,16 @@ class Log:
         for _ in self.rotation.turn(self.logs, len(self.generations) - 1):
             in_gap()
         self.generations.append([])
+
+    def steps(self, turns: int) -> Iterator[None]:
+        """Write and rotate, with a pause wherever somebody may look."""
+        for _ in range(turns):
+            self.write()
+            yield
+            yield from self.rotation.turn(self.logs, len(self.generations) - 1)
+            self.generations.append([])
+            self.write()
+            yield
 
     def check(self, agent: Agent) -> None:
         """Every line exactly once, and those of a generation in their order."""

@@ -2,13 +2,16 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+SOAK_SECONDS ?= 600
+SOAK_KILLS ?= 400
 
-.PHONY: help demo test test-system lint types contracts format bench clean
+.PHONY: help demo test test-system soak lint types contracts format bench clean
 
 help:
 	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
 	@echo "make test         set up, then run all tests (Python only)"
 	@echo "make test-system  the tests that need other programs; each that is missing is skipped with its reason"
+	@echo "make soak         a simulated host for SOAK_SECONDS, then real agents killed SOAK_KILLS times; prints the seeds"
 	@echo "make lint types contracts   what CI checks besides the tests"
 	@echo "make format       format the code"
 	@echo "make bench        measure throughput, as ratios within one run"
@@ -33,6 +36,10 @@ test: $(VENV)/.installed-dev
 
 test-system: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m system -rs
+
+soak: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.simulation --seconds $(SOAK_SECONDS)
+	$(BIN)/python -m tests.soak --kills $(SOAK_KILLS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -110,13 +110,34 @@ class Event:
     line_number: int | None = None
 
 
+Node = tuple[int, int]
+"""Device and inode: what a look at a path tells. One file at a time has it, later perhaps another (hazard 1.7)."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """What finds a file again: device, inode, and the inode's generation where the file system has one (hazard 1.7)."""
+    """What finds a file again: device, inode, and the inode's generation where the file system has one (hazard 1.7).
+
+    Attributes:
+        device: number of the file system.
+        inode: number in it; reused after a deletion.
+        generation: changes when the inode is reused; 0 where it is not known.
+    """
 
     device: int
     inode: int
     generation: int = 0
+
+    @property
+    def node(self) -> Node:
+        """Device and inode alone."""
+        return self.device, self.inode
+
+    def may_be(self, other: FileIdentity) -> bool:
+        """Tell whether both may be the same file: a generation that is not known excludes nothing."""
+        return self.node == other.node and (
+            self.generation == other.generation or not self.generation or not other.generation
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,14 @@ def test_the_configuration_page_has_the_right_keys_in_each_table() -> None:
         assert {key for row in rows for key in re.findall(r"`([^`]+)`", row)} == own, heading
         headings.add(cls.__name__)
 
-    assert headings == {"Config", "CloudMonitorTable", "CredentialsTable", "StoreTable", "SourceTable"}
+    assert headings == {
+        "Config",
+        "CloudMonitorTable",
+        "CredentialsTable",
+        "StoreTable",
+        "SourceTable",
+        "MultilineTable",
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

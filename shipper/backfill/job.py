@@ -17,16 +17,18 @@ from shipper.backfill.archives import open_archive
 from shipper.backfill.selection import NO_SOURCE, Selected
 from shipper.events import Block, Origin
 from shipper.tailing.files import UnreadableError
+from shipper.tailing.formats import assembler_of
 from shipper.tailing.tailer import Halt, Tailer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.agent.uploader import Uploader
-    from shipper.backfill.archives import GzipLog, PlainLog
+    from shipper.backfill.archives import PlainLog
     from shipper.events import Checkpoint, Event, FileIdentity, Loss
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
+    from shipper.tailing.archives import CompressedLog
 
 MAX_WAITING = 20_000
 COMMIT_EVENTS = 1000
@@ -138,11 +140,16 @@ class Job:
             self._tick()
         return True
 
-    def _read(self, selected: Selected, file: PlainLog | GzipLog, known: Checkpoint | None, before: int) -> None:
+    def _read(self, selected: Selected, file: PlainLog | CompressedLog, known: Checkpoint | None, before: int) -> None:
         source = selected.source or NO_SOURCE
         origin = source.origin if selected.source else Origin()
         tailer = Tailer(
-            file, selected.path, origin, max_line_bytes=source.max_line_bytes, partial_timeout=source.partial_timeout
+            file,
+            selected.path,
+            origin,
+            max_line_bytes=source.max_line_bytes,
+            partial_timeout=source.partial_timeout,
+            assembler=assembler_of(source),
         )
         resumed = known is not None and tailer.resume(known)
         events: list[Event] = []
@@ -176,6 +183,6 @@ class Job:
             telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
         return events
 
-    def _record(self, tailer: Tailer[PlainLog | GzipLog], events: Sequence[Event]) -> None:
+    def _record(self, tailer: Tailer[PlainLog | CompressedLog], events: Sequence[Event]) -> None:
         self._sink.record([tailer.checkpoint()], events, tailer.take_losses())
         self._commit_at = time.monotonic() + COMMIT_SECONDS

@@ -120,24 +120,28 @@ def _readable_document(file: Path) -> Document | None:
 
 
 def _shared_files(config: Config) -> Iterator[Problem]:
-    """Warn of files that two sources match: the first source in the configuration reads them, the other does not."""
+    """Warn of files that two sources match and want read in different ways: the first source's way counts for both."""
     if config.file is None:
         return
     document = read_document(config.file)
-    owners: dict[FileIdentity, str] = {}
+    owners: dict[FileIdentity, SourceTable] = {}
     for number, source in enumerate(config.source):
         shared: dict[str, list[str]] = {}
         for found in discover(source.paths, source.exclude).files.values():
-            owner = owners.setdefault(found.identity, source.name)
-            if owner != source.name:
-                shared.setdefault(owner, []).append(found.path)
-        for owner, paths in shared.items():
+            owner = owners.setdefault(found.identity, source)
+            if owner is not source and _way(owner) != _way(source):
+                shared.setdefault(owner.name, []).append(found.path)
+        for owner_name, paths in shared.items():
             more = f" and {_count(len(paths) - 1, 'more file')}" if len(paths) > 1 else ""
             said = (
-                f"source '{source.name}': {paths[0]}{more}: matched by source '{owner}', too, which comes first and "
-                "alone reads what both match; exclude it from one of the two"
+                f"source '{source.name}': {paths[0]}{more}: matched by source '{owner_name}', too, which comes first: "
+                "its encoding, format, multiline and limits hold for both; make them the same, or exclude it from one"
             )
             yield document.problem(("source", number, "paths"), said, warning=True)
+
+
+def _way(source: SourceTable) -> tuple[object, ...]:
+    return source.encoding, source.format, source.multiline, source.max_line_bytes, source.partial_timeout
 
 
 def _report(config: Config | None, rulebook: Rulebook, problems: Sequence[Problem], *, as_json: bool) -> int:

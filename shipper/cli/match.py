@@ -58,8 +58,8 @@ def command(
 ) -> int:
     """Try rules on logs: print the events that would be sent, one JSON line each. Nothing is sent.
 
-    LOGs are files (plain or gzip) or pipes; without any, or for -, lines come from stdin. No configuration is needed,
-    and the rules' `sources` are ignored unless --source names one. A line without a time gets that of its file.
+    LOGs are files (plain or compressed) or pipes; without any, or for -, lines come from stdin. No configuration is
+    needed, and the rules' `sources` are ignored unless --source names one. A line without a time gets that of its file.
 
     \b
     Examples:

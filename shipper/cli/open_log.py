@@ -1,4 +1,4 @@
-"""A log named on a command line, be it a file (plain or gzip), a pipe or stdin, read as blocks with line numbers."""
+"""A log named on a command line, be it a file (plain or compressed), a pipe or stdin, as blocks with line numbers."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from shipper.tailing.tailer import Halt, Tailer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shipper.backfill.archives import GzipLog, PlainLog
+    from shipper.backfill.archives import PlainLog
     from shipper.events import Block, Loss, Origin
+    from shipper.tailing.archives import CompressedLog
 
-    Content = PlainLog | GzipLog | StreamedLog
+    Content = PlainLog | CompressedLog | StreamedLog
 
 STDIN = "-"
 
@@ -97,7 +98,7 @@ def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog
         try:
             pipe = open(name, "rb", buffering=0)  # noqa: SIM115  closed two lines below
         except OSError as error:
-            raise UnreadableError(error.strerror) from None
+            raise UnreadableError(error.strerror or str(error), error.errno) from None
         with pipe:
             yield OpenLog(StreamedLog(pipe), name, origin, max_line_bytes)
     else:

@@ -198,21 +198,41 @@ def parse_zone(value: object) -> ZoneInfo | None:
 
 
 def parse_encoding(value: object) -> str:
-    """Take the name of a Python text codec in which a newline is the byte 0x0A; gives its canonical name.
+    """Take the name of a Python text codec, or `auto` (byte order mark, else UTF-8); gives its canonical name.
 
-    GBK and GB2312 are read as GB18030, which contains them (hazard 3.4).
+    GBK and GB2312 are read as GB18030, which contains them (hazard 3.4). A newline must be the byte 0x0A, or the
+    character of two or four bytes that UTF-16 and UTF-32 have for it: lines are cut before they are decoded.
     """
     name = parse_name(value)
+    if name == "auto":
+        return name
     try:
         info = codecs.lookup(name)
         newline = "\n".encode(name)
     except (LookupError, TypeError, ValueError):
         raise ValueError(
-            f'must be a Python text codec such as "utf-8", "gb18030" or "latin-1"; {name!r} is none'
+            'must be a Python text codec such as "utf-8", "gb18030", "utf-16-le" or "latin-1", or "auto"; '
+            f"{name!r} is none"
         ) from None
+    if info.name.startswith(("utf-16", "utf-32")):
+        return info.name
     if newline != b"\n":
-        raise ValueError(f"{name!r} is not supported yet: only codecs in which a newline is the single byte 0x0A are")
-    return "gb18030" if info.name in {"gbk", "gb2312"} else info.name
+        raise ValueError(
+            f"{name!r} writes a newline as {newline!r}; only codecs with the byte 0x0A, UTF-16 and UTF-32 work"
+        )
+    return {"gbk": "gb18030", "gb2312": "gb18030", "utf-8-sig": "utf-8"}.get(info.name, info.name)
+
+
+def parse_pattern(value: object) -> str:
+    """Take a pattern of the `regex` module."""
+    import regex
+
+    text = parse_name(value)
+    try:
+        regex.compile(text)
+    except regex.error as error:
+        raise ValueError(f"is no valid pattern: {error}") from None
+    return text
 
 
 def parse_endpoint(value: object) -> str:

@@ -70,7 +70,13 @@ def load_config(file: Path, environment: Mapping[str, str] | None = None) -> tup
     document = read_document(file, "; name the configuration with -c FILE or $SHIPPER_CONFIG")
     reader = TableReader(document, os.environ if environment is None else environment)
     config = reader.read(Config, document.values)
-    problems = [*reader.problems, *_check_sources(reader), *_check_endpoint(reader), *_check_credentials(reader)]
+    problems = [
+        *reader.problems,
+        *_check_sources(reader),
+        *_check_formats(reader),
+        *_check_endpoint(reader),
+        *_check_credentials(reader),
+    ]
     if config is None or not all(problem.warning for problem in problems):
         raise ConfigurationError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
     return dataclasses.replace(config, file=file.absolute()), tuple(problems)
@@ -93,6 +99,32 @@ def _check_sources(reader: TableReader) -> list[Problem]:
                         shown = document.written((*path, number))
                         said = f"path {shown!r} must be absolute, such as /var/log/app/*.log"
                         problems.append(document.problem(path, said))
+    return problems
+
+
+def _check_formats(reader: TableReader) -> list[Problem]:
+    """Find settings of a source that exclude each other."""
+    document, problems = reader.document, []
+    sources = document.values.get("source")
+    for number, source in enumerate(sources if isinstance(sources, list) else ()):
+        if not isinstance(source, dict):
+            continue
+        path: KeyPath = ("source", number)
+        given = source.get("multiline")
+        wide = str(reader.taken.get((*path, "encoding"), "")).startswith(("utf-16", "utf-32"))
+        container = source.get("format") in {"docker", "cri"}
+        if isinstance(given, dict):
+            if ("start" in given) == ("preset" in given):
+                said = "'multiline' needs either 'start', a pattern, or 'preset', a language"
+                problems.append(document.problem((*path, "multiline"), said))
+            if container or wide:
+                what = f'format = "{source.get("format")}"' if container else f"encoding {source.get('encoding')!r}"
+                problems.append(
+                    document.problem((*path, "multiline"), f"'multiline' does not go with {what}; leave one out")
+                )
+        if container and wide:
+            said = "containers write UTF-8; leave 'encoding' out"
+            problems.append(document.problem((*path, "encoding"), said))
     return problems
 
 

@@ -90,12 +90,22 @@ class StoreTable:
     """`[store]`: the limits of what waits on this host. Sizes in bytes."""
 
     max_queue_bytes: int = key("512MiB", kinds.parse_size)
-    overflow: str = key("pause", kinds.choice("pause", "drop_oldest"), later=True)
+    overflow: str = key("pause", kinds.choice("pause", "drop_oldest"))
     storm: str = key("keep", kinds.choice("keep", "fold"), later=True)
     storm_backlog: int = key(10_000, kinds.parse_count, later=True)
     max_dead_letters: int = key(10_000, kinds.parse_count)
     min_free_disk: int = key("256MiB", kinds.parse_size)
     remember_delivered: int = key(1_000_000, kinds.parse_count, later=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultilineTable:
+    """`[source.multiline]`: records of several lines; off unless `start` or `preset` is given. Time-out in seconds."""
+
+    start: str | None = key(None, kinds.parse_pattern, expand=False)
+    preset: str | None = key(None, kinds.choice("java", "python", "go", "ruby", "dotnet"))
+    max_lines: int = key(500, kinds.parse_count)
+    timeout: float = key("1s", kinds.parse_positive_duration)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +118,7 @@ class SourceTable:
     rotated: tuple[str, ...] = key([], kinds.parse_texts)
     start_at: str = key("end", kinds.choice("end", "beginning"))
     encoding: str = key("utf-8", kinds.parse_encoding)
-    format: str = key("plain", kinds.choice("plain", "docker", "cri", "json"), later=True)
+    format: str = key("plain", kinds.choice("plain", "docker", "cri", "json"))
     zone: tzinfo | None = key("local", kinds.parse_zone)
     max_line_bytes: int = key("64KiB", kinds.parse_line_limit)
     partial_timeout: float = key("5s", kinds.parse_positive_duration)
@@ -117,12 +127,13 @@ class SourceTable:
     watch: str = key("auto", kinds.choice("auto", "poll"))
     group_id: int | None = key(None, kinds.parse_group_id)
     fields: dict[str, str] | None = key(None, kinds.parse_fields)
-    multiline: dict[str, str] | None = key(None, kinds.parse_fields, expand=False, later=True)
+    multiline: MultilineTable = table(MultilineTable)
 
     @property
     def origin(self) -> Origin:
         """What the events of this source's files inherit."""
-        return Origin(self.name, self.encoding, self.zone, self.group_id, MappingProxyType(dict(self.fields or {})))
+        fields = MappingProxyType(dict(self.fields or {}))
+        return Origin(self.name, self.encoding, self.zone, self.group_id, fields, json=self.format == "json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shipper.events import Event, wire_time
 from shipper.matching.identifiers import event_id
+from shipper.matching.json_fields import json_fields
 from shipper.matching.templates import Template
 from shipper.matching.timestamps import find_time
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime, tzinfo
 
-    from shipper.events import Block
+    from shipper.events import Block, Origin
     from shipper.matching.rule import Pattern, Rule
 
 MAX_UNJUDGED = 1000
@@ -45,6 +46,7 @@ class Tally:
         time_fallbacks: events whose `[rule.time]` found no time, so that they carry the time of reading.
         group_id_fallbacks: events whose `group_id` template gave no number.
         name_fallbacks: events whose `event` template gave nothing.
+        json_invalid: matched records of a JSON source that are no JSON object, so that they have no fields.
     """
 
     matched: int = 0
@@ -53,6 +55,7 @@ class Tally:
     time_fallbacks: int = 0
     group_id_fallbacks: int = 0
     name_fallbacks: int = 0
+    json_invalid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +101,18 @@ class Engine:
         self._match_timeout = match_timeout
         self._group_id = group_id
         self._for_any_source = for_any_source
-        self._by_source: dict[str | None, tuple[Rule, ...]] = {}
+        self._by_sources: dict[tuple[str | None, ...], list[tuple[Rule, int]]] = {}
         self._unjudged: list[Unjudged] = []
 
     def match(self, block: Block) -> list[Event]:
         """Give the events of a block, in the order offset, then rule."""
-        rules = self._rules_for(block.origin.source)
+        rules = self._rules_for((block.origin, *block.others))
         if not rules:
             return []
         events: list[Event] = []
         for record in _records(block):
-            for rule in rules:
-                event = self._judge(rule, record, block)
+            for rule, origin in rules:
+                event = self._judge(rule, record, block, origin)
                 if event is not None:
                     events.append(event)
                     if rule.final:
@@ -119,21 +122,28 @@ class Engine:
     def judge(self, rule: Rule, block: Block) -> Event | None:
         """Give the event that a rule makes of a block taken as one record, whatever newlines it holds."""
         text = block.data.decode(block.origin.encoding, "replace")
-        return self._judge(rule, _Record(text, block.data, block.offset, 0), block)
+        return self._judge(rule, _Record(text, block.data, block.offset, 0, None), block, block.origin)
 
     def take_unjudged(self) -> list[Unjudged]:
         """Give the records on which rules ran out of time since the last call, at most `MAX_UNJUDGED`."""
         taken, self._unjudged = self._unjudged, []
         return taken
 
-    def _rules_for(self, source: str | None) -> tuple[Rule, ...]:
-        rules = self._by_source.get(source)
-        if rules is None:
-            rules = tuple(rule for rule in self._rules if self._for_any_source or rule.applies_to(source))
-            self._by_source[source] = rules
-        return rules
+    def _rules_for(self, origins: tuple[Origin, ...]) -> list[tuple[Rule, Origin]]:
+        """Give the rules that apply, each with the first origin that it applies to (hazard 1.11)."""
+        names = tuple(origin.source for origin in origins)
+        places = self._by_sources.get(names)
+        if places is None:
+            places = [(rule, place) for rule in self._rules if (place := self._place(rule, names)) is not None]
+            self._by_sources[names] = places
+        return [(rule, origins[place]) for rule, place in places]
 
-    def _judge(self, rule: Rule, record: _Record, block: Block) -> Event | None:
+    def _place(self, rule: Rule, names: tuple[str | None, ...]) -> int | None:
+        if self._for_any_source:
+            return 0
+        return next((place for place, name in enumerate(names) if rule.applies_to(name)), None)
+
+    def _judge(self, rule: Rule, record: _Record, block: Block, origin: Origin) -> Event | None:
         found = self._search(rule, rule.match, record, block)
         if found is None:
             return None
@@ -142,7 +152,7 @@ class Engine:
             tally.ignored += 1
             return None
         tally.matched += 1
-        return self._event(rule, found, record, block)
+        return self._event(rule, found, record, block, origin)
 
     def _search(self, rule: Rule, pattern: Pattern, record: _Record, block: Block) -> Pattern | None:
         try:
@@ -155,12 +165,13 @@ class Engine:
                 self.unjudged_forgotten += 1
             return None
 
-    def _event(self, rule: Rule, found: Pattern, record: _Record, block: Block) -> Event:
+    def _event(self, rule: Rule, found: Pattern, record: _Record, block: Block, origin: Origin) -> Event:
         captures = found.groupdict()
-        time = self._time(rule, captures, record.text, block)
+        fields = self._fields(rule, record) if origin.json else {}
+        time = self._time(rule, {**fields, **captures}, record, block, origin)
         identifier = event_id(self._host.hostname, block.head, record.offset, record.raw, rule.id)
         # later ones win: nothing from the log replaces a built-in (spec, section 4)
-        values: dict[str, str | None] = {**block.origin.fields}
+        values: dict[str, str | None] = {**fields, **origin.fields}
         values |= {str(place): value for place, value in enumerate(found.groups(), start=1)}
         values |= captures
         values |= {
@@ -169,7 +180,7 @@ class Engine:
             "file": block.path.rsplit("/", 1)[-1],
             "hostname": self._host.hostname,
             "ip": self._host.ip,
-            "source": block.origin.source or "",
+            "source": origin.source or "",
             "rule": rule.id,
             "time": wire_time(time),
             "count": "1",
@@ -182,7 +193,7 @@ class Engine:
         return Event(
             name=name,
             content=rule.content.fill(values),
-            group_id=self._find_group_id(rule, values, block),
+            group_id=self._find_group_id(rule, values, origin),
             time=time,
             rule=rule.id,
             path=block.path,
@@ -191,23 +202,30 @@ class Engine:
             line_number=None if block.first_line is None else block.first_line + record.number,
         )
 
-    def _time(self, rule: Rule, captures: dict[str, str | None], text: str, block: Block) -> datetime:
-        how = rule.time
-        zone = (how.zone if how else None) or block.origin.zone
+    def _fields(self, rule: Rule, record: _Record) -> dict[str, str | None]:
+        """Give the fields of a record that is a JSON object; none of one that is something else, which is counted."""
+        fields = json_fields(record.raw)
+        if fields is None:
+            self.tallies[rule.id].json_invalid += 1
+            return {}
+        return fields
+
+    def _time(
+        self, rule: Rule, captures: dict[str, str | None], record: _Record, block: Block, origin: Origin
+    ) -> datetime:
+        how, text, taken = rule.time, record.text, record.time or block.read_at
+        zone = (how.zone if how else None) or origin.zone
         if how is None:
-            return find_time(text, block.read_at, zone) or _local(block.read_at, zone)
+            return find_time(text, taken, zone) or _local(taken, zone)
         where = text if how.field is None else captures.get(how.field) or ""
-        if how.format is None:
-            found = find_time(where, block.read_at, zone)
-        else:
-            found = how.format.read(where, block.read_at, zone)
+        found = find_time(where, taken, zone) if how.format is None else how.format.read(where, taken, zone)
         if found is None:
             self.tallies[rule.id].time_fallbacks += 1
-            return _local(block.read_at, zone)
+            return _local(taken, zone)
         return found
 
-    def _find_group_id(self, rule: Rule, values: dict[str, str | None], block: Block) -> int:
-        fallback = self._group_id if block.origin.group_id is None else block.origin.group_id
+    def _find_group_id(self, rule: Rule, values: dict[str, str | None], origin: Origin) -> int:
+        fallback = self._group_id if origin.group_id is None else origin.group_id
         if rule.group_id is None:
             return fallback
         if not isinstance(rule.group_id, Template):
@@ -221,24 +239,30 @@ class Engine:
 
 @dataclass(frozen=True, slots=True)
 class _Record:
-    """One record: its text, its bytes without the terminator, where it begins, and its number in the block."""
+    """One record: text, bytes without the terminator, where it begins, its line in the block, and when it was taken."""
 
     text: str
     raw: bytes
     offset: int
     number: int
+    time: datetime | None
 
 
 def _records(block: Block) -> Iterator[_Record]:
     r"""Give each record: one \n and then one \r taken away, and a file's BOM (hazard 3.3)."""
     data, encoding, at, number = block.data, block.origin.encoding, 0, 0
+    if block.records is not None:
+        for record in block.records:
+            raw = data[record.start : record.end]
+            yield _Record(raw.decode(encoding, "replace"), raw, record.offset, record.line, record.time)
+        return
     while at < len(data):
         newline = data.find(b"\n", at)
         end = len(data) if newline < 0 else newline
         raw = data[at:end].removesuffix(b"\r")
         if at == 0 and block.offset == 0:
             raw = raw.removeprefix(_UTF8_BOM)
-        yield _Record(raw.decode(encoding, "replace"), raw, block.offset + at, number)
+        yield _Record(raw.decode(encoding, "replace"), raw, block.offset + at, number, None)
         at, number = end + 1, number + 1
 
 

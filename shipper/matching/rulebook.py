@@ -203,7 +203,7 @@ class _Check:
         for key, template in (("event", made.event), ("content", made.content), ("group_id", made.group_id)):
             if isinstance(template, Template):
                 self._check_names(key, template)
-        if made.time.field is not None and made.time.field not in self._captures:
+        if made.time.field is not None and made.time.field not in self._captures and not self._has_json():
             close = suggestion(made.time.field, sorted(self._captures))
             said = f"'field' names the capture '{made.time.field}', which 'match' does not have{close}"
             self._report("time.field", said)
@@ -223,7 +223,7 @@ class _Check:
         known = self._captures | BUILT_IN | self._field_names() | numbers
         absent = optional_captures(self._made.match.pattern)
         for hole in template.holes:
-            if hole.name not in known:
+            if hole.name not in known and not self._has_json():
                 close = suggestion(hole.name, sorted(known))
                 if not close and self._sources is None:
                     close = "; if it is a field of a source, name the configuration with -c"
@@ -236,14 +236,18 @@ class _Check:
                 )
                 self._report(key, said, warning=True)
 
+    def _has_json(self) -> bool:
+        """Tell whether a source of this rule has JSON lines, whose fields may have any name."""
+        return any(source.format == "json" for source in self._applies())
+
+    def _applies(self) -> list[SourceTable]:
+        """Give the sources of this rule; they are not always at hand."""
+        globs = self._made.sources
+        return [s for s in self._sources or () if not globs or any(fnmatchcase(s.name, glob) for glob in globs)]
+
     def _field_names(self) -> set[str]:
-        """Give the fields that sources of this rule, and its tests, have; sources are not always at hand."""
-        applies = [
-            source
-            for source in self._sources or ()
-            if not self._made.sources or any(fnmatchcase(source.name, glob) for glob in self._made.sources)
-        ]
-        given = [test.fields for test in self._made.test] + [source.fields for source in applies]
+        """Give the fields that sources of this rule, and its tests, have."""
+        given = [test.fields for test in self._made.test] + [source.fields for source in self._applies()]
         return {name for fields in given for name in fields or {}}
 
     def _report(self, key: str, message: str, *, warning: bool = False) -> None:

@@ -43,7 +43,6 @@ class Found:
         size: bytes.
         modified: nanoseconds of its last change.
         glob: the pattern that matched.
-        is_link: the path is a link to the file.
     """
 
     path: str
@@ -51,7 +50,6 @@ class Found:
     size: int
     modified: int
     glob: str
-    is_link: bool = False
 
 
 @dataclass(slots=True)
@@ -62,13 +60,13 @@ class Discovery:
         files: by path, in the order of the globs.
         skipped: reason by path, or by glob, for what is not followed though a glob asks for it.
         directories: those in which files are looked for, for the watcher.
-        inodes: for each directory that was listed, those of its entries, links' own.
+        entries: all names in each directory that was listed, with their inodes, links' own.
     """
 
     files: dict[str, Found] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
-    inodes: dict[str, frozenset[int]] = field(default_factory=dict)
+    entries: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
 def discover(
@@ -220,7 +218,7 @@ class _Walk:
             self.seen.skipped[path] = links.REFUSED
         else:
             identity = FileIdentity(status.st_dev, status.st_ino)
-            self.seen.files[path] = Found(path, identity, status.st_size, status.st_mtime_ns, pattern, is_link)
+            self.seen.files[path] = Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
         return True
 
     def _is_trusted(self, path: str, link: os.stat_result, target: os.stat_result) -> bool:
@@ -252,7 +250,7 @@ class _Walk:
             try:
                 entries = self._files.list(directory)
                 self.seen.directories.add(directory)
-                self.seen.inodes[directory] = frozenset([entry.inode for entry in entries])
+                self.seen.entries[directory] = {entry.name: entry.inode for entry in entries}
             except OSError as error:
                 self._note_refusal(directory, error, "the directory cannot be listed: ")
             self._listings[directory] = entries

@@ -6,8 +6,11 @@ tests put a file system of their own; `HOST_FILES` is the host's.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
+import struct
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -16,11 +19,24 @@ from shipper.events import FileIdentity
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+MAGIC_BYTES = 6
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 
 
+# FS_IOC_GETVERSION, _IOR('v', 1, long): linux/fs.h
+_GET_VERSION = 2 << 30 | struct.calcsize("l") << 16 | ord("v") << 8 | 1
+
+
 class UnreadableError(Exception):
-    """A path that cannot be followed now; the message is the reason, for people."""
+    """A path that cannot be followed now; the message is the reason, for people.
+
+    Attributes:
+        number: the kernel's error number; None when it is our own rule that refuses.
+    """
+
+    def __init__(self, reason: str, number: int | None = None) -> None:
+        super().__init__(reason)
+        self.number = number
 
 
 def compression_of(head: bytes) -> str | None:
@@ -31,9 +47,9 @@ def compression_of(head: bytes) -> str | None:
 class LogFile:
     """An open descriptor of a regular file, read by position."""
 
-    def __init__(self, descriptor: int, status: os.stat_result) -> None:
+    def __init__(self, descriptor: int, identity: FileIdentity) -> None:
         self._descriptor = descriptor
-        self.identity = FileIdentity(status.st_dev, status.st_ino)
+        self.identity = identity
 
     @classmethod
     def open(cls, path: str) -> Self:
@@ -45,16 +61,27 @@ class LogFile:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
         except OSError as error:
-            raise UnreadableError(error.strerror or str(error)) from None
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableError(error.strerror or str(error), error.errno) from None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableError("not a regular file")
+            return cls(descriptor, FileIdentity(status.st_dev, status.st_ino, _generation(descriptor)))
+        except BaseException:
             os.close(descriptor)
-            raise UnreadableError("not a regular file")
-        return cls(descriptor, status)
+            raise
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Read up to `length` bytes; fewer at the end of the file."""
         return os.pread(self._descriptor, length, offset)
+
+    def data_after(self, offset: int) -> int:
+        """Give where data begin at or behind an offset; the file's size when there are none (hazard 1.4)."""
+        try:
+            return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+        except OSError:
+            # a hole up to the end of the file, or a file system that does not tell
+            return offset
 
     def reaches(self, offset: int) -> bool:
         """Tell whether the file is at least so long."""
@@ -67,6 +94,17 @@ class LogFile:
     def close(self) -> None:
         """Close the descriptor."""
         os.close(self._descriptor)
+
+
+def _generation(descriptor: int) -> int:
+    """Give the inode's generation, which changes when its number is reused; 0 where there is none (hazard 1.7)."""
+    answer = bytearray(struct.calcsize("l"))
+    try:
+        fcntl.ioctl(descriptor, _GET_VERSION, answer)
+    except OSError:
+        return 0
+    # kernels write an int into what is declared a long
+    return int.from_bytes(answer[:4], sys.byteorder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +164,11 @@ def confirmed(files: Files, path: str, confirm: Callable[[LogFile], bool]) -> Lo
         file = files.open(path)
     except UnreadableError:
         return None
-    if confirm(file):
-        return file
+    try:
+        if confirm(file):
+            return file
+    except OSError:
+        # what cannot be read cannot be recognised
+        pass
     file.close()
     return None

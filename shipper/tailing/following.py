@@ -1,14 +1,14 @@
 """Which files are followed: turns scans of the directories into tailers, through every kind of rotation.
 
-A file is followed by its identity, not by its name. So
+A file is followed by its identity, not by its name, and read once however many names and sources it has. So
 - renamed (hazards 1.1, 1.13): the same tailer goes on; what then appears under the old name is a new file, read
   from 0 beside it. A tailer whose name has gone is let go when it has been silent at its end long enough.
 - truncated or rewritten in place (1.3, 1.5): the tailer notices by content. Its unread rest is looked for in a
-  copy beside it (logrotate's `copytruncate`), by content; then the file is read from 0.
+  copy beside it (logrotate's `copytruncate`), by content; then the file is read from 0. See `rests`.
 - rotated while nobody looked (1.6): a checkpoint whose file is not found under its name is looked for, by identity
-  and by content, in its directory and the source's `rotated` places, and read to its end there.
-- copied (1.3 c): a new file whose bytes are a prefix of a followed one's may be a copy that is about to be
-  the only place of its rest: it waits for `COPY_PATIENCE` before it is taken as a file of its own.
+  and by content, also in compressed files, in its directory and the source's `rotated` places, and read on there.
+- rotated several times between two looks (1.2): see `generations`.
+- copied (1.3 c): see `copies`.
 
 What cannot be found is said, and counted where the number of bytes is known.
 """
@@ -16,58 +16,42 @@ What cannot be found is said, and counted where the number of bytes is known.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import time
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.tailing.arrivals import Arrivals
+from shipper.tailing.changes import Changes
 from shipper.tailing.discovery import discover
-from shipper.tailing.files import HOST_FILES, UnreadableError, compression_of
-from shipper.tailing.globs import path_pattern
-from shipper.tailing.rotation import find_rest, is_prefix
-from shipper.tailing.tailer import Tailer
+from shipper.tailing.files import HOST_FILES
+from shipper.tailing.first_scans import FirstScans
+from shipper.tailing.generations import Generations
+from shipper.tailing.register import Register
+from shipper.tailing.rests import Rests
+from shipper.tailing.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from shipper.config.model import SourceTable
-    from shipper.events import Checkpoint, FileIdentity, LineState
-    from shipper.tailing.discovery import Found
-    from shipper.tailing.files import Files, LogFile
+    from shipper.events import Checkpoint, FileIdentity, Node
+    from shipper.tailing.discovery import Discovery, Found
+    from shipper.tailing.files import Files
+    from shipper.tailing.followed import Followed
+    from shipper.tailing.positions import Positions
+    from shipper.tailing.register import Failure
 
-COPY_PATIENCE = 5.0
-UNLINKED_SILENCE = 30.0
-_MAGIC_BYTES = 6
-
-
-@dataclass(slots=True)
-class Followed:
-    """One followed file and what became of its name. Times are monotonic seconds.
-
-    Attributes:
-        tailer: reads it.
-        source: the source it belongs to.
-        changed_at: when its last bytes came.
-        gone_at: since when no scan finds it under the source's globs; None while one does.
-        seen: size and modification time when last looked at.
-        active: looked at in every pass; else only when a scan or a hint says that it changed.
-        saved: offset and state of the checkpoint that is in the store; None when it is not there.
-    """
-
-    tailer: Tailer[LogFile]
-    source: SourceTable
-    changed_at: float
-    gone_at: float | None = None
-    seen: tuple[int, int] = (-1, -1)
-    active: bool = True
-    saved: tuple[int, LineState] | None = None
+MAX_OPEN = 2048
+PURGE_INTERVAL = 600.0
 
 
 class Following:
     """All files of all sources. Not safe for use by two threads; times are monotonic seconds given by the caller.
 
     Attributes:
-        sources: in the order of the configuration; the first one that matches a file owns it.
-        files: the open files, by identity.
+        sources: in the order of the configuration; the first one of those that match a file says how it is read.
+        files: the open files.
+        positions: where the files were left that are not open.
         skipped: why paths are not read, by source name and path.
         directories: those the last scan listed, by source name.
     """
@@ -82,6 +66,8 @@ class Following:
         own_files: frozenset[FileIdentity] = frozenset(),
         positions_lost: bool = False,
         files: Files = HOST_FILES,
+        wall: Callable[[], float] = time.time,
+        max_open: int = MAX_OPEN,
     ) -> None:
         """Prepare to follow; nothing is opened before the first `scan`.
 
@@ -93,259 +79,272 @@ class Following:
             own_files: files of the agent, never read: its log (hazard 6.6).
             positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
             files: the file system.
+            wall: the wall clock, in seconds since the epoch.
+            max_open: descriptors that may be held; idle files are closed beyond it (hazard 6.1).
         """
-        self.sources = tuple(sources)
-        self.files: dict[FileIdentity, Followed] = {}
+        self._register = Register(sources, checkpoints, own=own, own_files=own_files, host=files, max_open=max_open)
+        self._surroundings = Surroundings(own, files)
+        self._generations = Generations(self._register, self._surroundings)
+        self._rests = Rests(self._register, self._surroundings, self._generations, wall)
+        self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
+        self._arrivals = Arrivals(self._register, self._rests, self._generations, self._first_scans)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}
-        self._checkpoints = {checkpoint.identity: checkpoint for checkpoint in checkpoints}
-        self._scanned = {name: tuple(globs) for name, globs in scanned.items()}
-        self._complete: set[str] = set()
-        self._newly_scanned: dict[str, tuple[str, ...]] = {}
-        self._own = own
-        self._own_files = own_files
-        self._positions_lost = positions_lost
         self._files = files
-        self._suspects: dict[FileIdentity, tuple[int, float, str]] = {}
-        self._forgotten: list[FileIdentity] = []
+        self._wall = wall
+        self._purge_at: float | None = None
+
+    @property
+    def sources(self) -> tuple[SourceTable, ...]:
+        """Those of the configuration, in its order."""
+        return self._register.sources
+
+    @property
+    def files(self) -> dict[Node, Followed]:
+        """The open files."""
+        return self._register.open
+
+    @property
+    def positions(self) -> Positions:
+        """Where the files were left that are not open."""
+        return self._register.positions
+
+    @property
+    def failures(self) -> Mapping[Node, Failure]:
+        """Why files could not be read at the last attempt."""
+        return self._register.failures
+
+    @property
+    def waiting(self) -> Collection[str]:
+        """The paths of the files that wait for a descriptor."""
+        return [file.path for _, file in self._register.waiting.values()]
 
     @property
     def undecided(self) -> bool:
-        """Whether some file waits to be told from a copy: scan again soon."""
-        return bool(self._suspects)
+        """Whether some file waits to be told from a copy, or for a descriptor: scan again soon."""
+        return bool(self._register.copies) or bool(self._register.waiting) or bool(self._generations)
 
-    def scan(self, source: SourceTable, now: float) -> None:
-        """Look at the directories of one source and follow what is there."""
-        discovery = discover(source.paths, source.exclude, self._own, self._files)
-        self.directories[source.name] = discovery.directories
-        found = {file.identity: file for file in discovery.files.values() if file.identity not in self._own_files}
-        self._miss(source, found, now)
-        known = {identity for identity in found if identity in self.files}
-        moved = {identity for identity in known if found[identity].path != self.files[identity].tailer.path}
-        for identity in known:
-            self._see_again(source, found[identity], discovery.skipped, now)
-        first = source.name not in self._complete
-        # known files first: what one of them was truncated of may lie in a copy that is new
-        for identity, file in sorted(found.items(), key=lambda item: item[0] not in self._checkpoints):
-            if identity not in self.files and (reason := self._see_new(source, file, now, moved, first=first)):
-                discovery.skipped[file.path] = reason
-        self._suspects = {i: suspect for i, suspect in self._suspects.items() if self._exists(suspect[2])}
-        if first:
-            self._complete.add(source.name)
-            self._newly_scanned[source.name] = source.paths
-            for checkpoint in [c for c in self._checkpoints.values() if c.source == source.name]:
-                self._find_rest(checkpoint, source, now)
-        self._tell_skipped(source, discovery.skipped)
+    @property
+    def searching(self) -> bool:
+        """Whether content is being looked for: call `search` again soon."""
+        return bool(self._rests)
 
-    def reconfigure(self, sources: Sequence[SourceTable]) -> None:
-        """Follow other sources from now on; files whose source changed are taken up again by the next scan.
+    def scan(self, source: SourceTable, now: float) -> bool:
+        """Look at the directories of one source and follow what is there; tells whether files were taken up.
 
-        Their checkpoints must be in the store: the caller commits before.
+        Then the other sources are to be scanned before anything is read: the new file may be theirs too.
         """
-        before = {source.name: source for source in self.sources}
-        self.sources = tuple(sources)
-        unchanged = {source.name for source in sources if before.get(source.name) == source}
-        for identity, followed in list(self.files.items()):
-            if followed.source.name not in unchanged:
-                self._checkpoints[identity] = followed.tailer.checkpoint()
-                followed.tailer.file.close()
-                del self.files[identity]
-        self._complete &= unchanged
+        register = self._register
+        self._surroundings.forget()
+        discovery = discover(source.paths, source.exclude, register.own, self._files)
+        found = self._by_node(discovery)
+        first = self._first_scans.begin(source, found)
+        self.directories[source.name] = discovery.directories
+        found_before = register.found.get(source.name, {})
+        register.found[source.name] = found
+        register.stop_waiting(source)
+        before = {followed.path: followed for followed in self.files.values()}
+        self._rests.note_copies()
+        moved = self._see_known(source, found, discovery.skipped, now)
+        arrivals = self._arrivals.among(found)
+        self._arrivals.resume(source, arrivals, discovery.skipped, now)
+        self._arrivals.miss(source, arrivals, found_before, now, first=first)
+        # the original of a copytruncate's copy keeps its name
+        originals = [f for f in self.files.values() if f.gone_at is None and f not in moved] if arrivals else []
+        for file in arrivals:
+            begun = self._arrivals.begin(source, file, before.get(file.path), originals, discovery.skipped, now)
+            if begun is not None:
+                originals.append(begun)
+        for path, followed in before.items():
+            if followed in moved:
+                self._generations.suspect(path, followed.sources)
+        for file in arrivals:
+            if file.path not in before or before[file.path] not in moved:
+                self._generations.suspect(file.path, register.sources_of(file.path) or (source,))
+        if first:
+            for position in self.positions:
+                if register.owner(position) == source.name:
+                    self._generations.suspect(position.path, (source,))
+        self._generations.notice(discovery.entries)
+        self._generations.settle(now, self._rests.searched())
+        for node, file in found.items():
+            seen = self.files.get(node)
+            if seen is not None and self._generations.is_settled(file.path):
+                seen.listed = file.modified
+        register.copies.keep({node for seen_by in register.found.values() for node in seen_by})
+        self._bury(now)
+        self._tell_skipped(source, discovery.skipped)
+        return bool(arrivals)
 
-    def take_scanned(self) -> dict[str, tuple[str, ...]]:
-        """Give the sources whose first scan became complete since the last call, to be recorded."""
-        taken, self._newly_scanned = self._newly_scanned, {}
-        self._scanned.update(taken)
-        return taken
-
-    def take_forgotten(self) -> list[FileIdentity]:
-        """Give the identities whose stored checkpoint is void, to be recorded."""
-        taken, self._forgotten = self._forgotten, []
-        return taken
+    def search(self, now: float) -> None:
+        """Look a little further for content that is not where it was; never for long."""
+        if self._rests:
+            self._surroundings.forget()
+            self._rests.step(now)
+            self._generations.settle(now, self._rests.searched())
 
     def rewritten(self, followed: Followed, now: float) -> None:
-        """Deal with a file whose content before the offset changed: find the old content's rest, then start at 0."""
-        tailer = followed.tailer
-        checkpoint = tailer.checkpoint()
-        place = find_rest(checkpoint, followed.source.rotated, self._own, self._is_known, self._files)
-        telemetry.file_rewritten(tailer.path, checkpoint.offset, place[0] if place else None)
-        if place is not None:
-            self._follow_rest(*place, checkpoint, followed.source, now)
-        elif (unread := followed.seen[0] - checkpoint.offset) > 0:
-            tailer.lose("truncated", unread)
-            telemetry.bytes_lost(tailer.path, "truncated", unread)
-        tailer.restart()
-        followed.saved = None
-        followed.active = True
-        followed.changed_at = now
+        """Deal with a file whose content before the offset changed: look for the old content's rest, then start at 0.
+
+        The file is not read, and its checkpoint stays as it is, until the search is over.
+        """
+        self._surroundings.forget()
+        self._rests.rewritten(followed, now)
 
     def finished(self, now: float) -> Iterator[Followed]:
         """Give the files whose name is gone and whose reading ends now; the caller commits, then calls `let_go`."""
         for followed in list(self.files.values()):
-            if followed.gone_at is None:
+            if followed.gone_at is None or followed.held:
                 continue
-            hold = followed.source.deleted_hold
-            status = followed.tailer.file.status()
-            unread = max(0, status.st_size - followed.tailer.offset)
-            silent = now - max(followed.changed_at, followed.gone_at)
-            if status.st_nlink:
-                if not unread and silent >= hold:
-                    yield followed
-            # an unlinked file holds space on the disk: not longer than needed, never longer than the limit (1.9)
-            elif not unread and silent >= min(hold, UNLINKED_SILENCE):
-                yield followed
-            elif now - followed.gone_at >= hold:
-                followed.tailer.lose("deleted", unread)
+            status = followed.look()
+            if followed.is_over(now, status):
+                if unread := followed.unread():
+                    followed.tailer.lose("deleted", unread)
                 yield followed
 
     def let_go(self, followed: Followed) -> None:
         """Close a finished file."""
-        identity = followed.tailer.identity
-        if followed.tailer.file.status().st_nlink:
-            self._checkpoints[identity] = followed.tailer.checkpoint()
-        else:
-            self._forgotten.append(identity)
-        followed.tailer.file.close()
-        del self.files[identity]
-        telemetry.file_finished(followed.tailer.path, followed.tailer.offset)
+        self.positions.put(followed.checkpoint(finished=True, gone_at=self._wall()))
+        self._register.close(followed)
+        telemetry.file_finished(followed.path, followed.tailer.offset)
 
-    def fail(self, followed: Followed, reason: str) -> None:
-        """Close a file that cannot be read any more; the next scan takes it up at its checkpoint (hazard 2.3)."""
-        telemetry.file_failed(followed.tailer.path, reason)
-        self._checkpoints[followed.tailer.identity] = followed.tailer.checkpoint()
-        followed.tailer.file.close()
-        del self.files[followed.tailer.identity]
+    def fail(self, followed: Followed, reason: str, now: float) -> None:
+        """Close a file that cannot be read; it is taken up again at its checkpoint, later each time (hazard 2.3)."""
+        self._register.fail(followed, reason, now)
 
     def moved_away(self, followed: Followed) -> bool:
         """Tell whether a file's name now means another file or none: then its directory is scanned at once."""
         try:
-            status = self._files.status(followed.tailer.path)
+            status = self._files.status(followed.path)
         except OSError:
             return True
-        identity = followed.tailer.identity
-        return (status.st_dev, status.st_ino) != (identity.device, identity.inode)
+        return (status.st_dev, status.st_ino) != followed.node
+
+    def changes(self) -> Changes:
+        """Give what has to be recorded; call `recorded` with it when it is."""
+        files = [(followed, followed.place) for followed in self.files.values() if not followed.is_saved]
+        positions = self.positions.changes()
+        checkpoints = [*positions[0], *(followed.checkpoint() for followed, _ in files)]
+        scanned = self._first_scans.to_record(self._register.waiting)
+        return Changes(checkpoints, positions[1], scanned, files, positions)
+
+    def recorded(self, changes: Changes) -> None:
+        """Note that changes are in the store."""
+        for followed, place in changes.files:
+            followed.saved = place
+        self.positions.recorded(changes.positions)
+        self._first_scans.recorded(changes.scanned)
+
+    def reconfigure(self, sources: Sequence[SourceTable]) -> None:
+        """Follow other sources from now on; files whose source changed are taken up again by the next scan.
+
+        What has no name any more is read to its end as it was begun: nobody could open it again.
+        """
+        before = {source.name: source for source in self.sources}
+        self._register.sources = tuple(sources)
+        unchanged = {source.name for source in sources if before.get(source.name) == source}
+        for followed in list(self.files.values()):
+            if followed.gone_at is None and not followed.held and {s.name for s in followed.sources} - unchanged:
+                self._register.put_away(followed)
+        for name in set(self._register.found) - unchanged:
+            for known in (self._register.found, self.skipped, self.directories):
+                known.pop(name, None)
+        self._first_scans.keep(unchanged)
 
     def close(self) -> None:
         """Close every file."""
+        self._rests.close()
         for followed in self.files.values():
             followed.tailer.file.close()
         self.files.clear()
 
-    def _miss(self, source: SourceTable, found: Mapping[FileIdentity, Found], now: float) -> None:
-        for identity, followed in self.files.items():
-            if followed.source.name == source.name and identity not in found and followed.gone_at is None:
-                followed.gone_at = now
-                followed.active = True
+    def _by_node(self, discovery: Discovery) -> dict[Node, Found]:
+        """Give the found files once each: of several names the one under which a file is followed, or the first."""
+        found: dict[Node, Found] = {}
+        for file in discovery.files.values():
+            node = file.identity.node
+            followed = self.files.get(node)
+            if not self._register.is_own(node) and (node not in found or (followed and followed.path == file.path)):
+                found[node] = file
+        return found
 
-    def _see_again(self, source: SourceTable, file: Found, skipped: dict[str, str], now: float) -> None:
-        followed = self.files[file.identity]
-        if followed.source.name != source.name:
-            skipped[file.path] = f"already read by source '{followed.source.name}'"
-            return
-        followed.tailer.path = file.path
-        followed.gone_at = None
-        if followed.seen != (file.size, file.modified):
-            followed.active = True
-            if followed.tailer.is_rewritten():
-                # before new files are judged: one of them may be the copy that holds the rest
-                self.rewritten(followed, now)
+    def _see_known(
+        self, source: SourceTable, found: Mapping[Node, Found], unlisted: Mapping[str, str], now: float
+    ) -> set[Followed]:
+        """Note what became of the open files; gives those whose name changed or went."""
+        moved = set()
+        for followed in list(self.files.values()):
+            file = found.get(followed.node)
+            if file is not None:
+                path = followed.path
+                self._see_again(followed, source, file, now)
+                if followed.path != path:
+                    moved.add(followed)
+            elif os.path.dirname(followed.path) in unlisted:
+                # nobody knows what is in there now
+                continue
+            elif source.name in followed.seen_by and self._miss(followed, source, now):
+                moved.add(followed)
+        return moved
 
-    def _see_new(
-        self, source: SourceTable, file: Found, now: float, moved: set[FileIdentity], *, first: bool
-    ) -> str | None:
-        """Follow a file that is not followed yet; gives the reason when it is not to be."""
-        try:
-            opened = self._files.open(file.path)
-        except UnreadableError as error:
-            return str(error)
-        if opened.identity != file.identity:
-            opened.close()
-            return "replaced while it was opened; looking again soon"
-        kind = compression_of(opened.read_at(0, _MAGIC_BYTES))
-        checkpoint = None if kind else self._checkpoints.pop(file.identity, None)
-        if kind is not None:
-            opened.close()
-            return f"compressed ({kind}); `shipper backfill` reads such files"
-        # at a first scan every file has been there before: `start_at` decides, not what it looks like
-        if checkpoint is None and not first and self._may_be_copy(opened, file, now, moved):
-            opened.close()
-            return "perhaps a copy of a followed file; waiting to see"
-        self._suspects.pop(file.identity, None)
-        tailer = self._tailer(opened, file.path, source)
-        followed = self.files[file.identity] = Followed(tailer, source, now)
-        if checkpoint is None:
-            if first and self._existed_before(source, file.path):
-                tailer.skip_to_end(opened.status().st_size)
-            telemetry.file_found(file.path, tailer.offset)
-        elif tailer.resume(checkpoint):
-            followed.saved = (checkpoint.offset, checkpoint.line)
-            telemetry.file_resumed(file.path, tailer.offset)
-        else:
-            # the inode was reused, or the content replaced, while nobody looked (hazards 1.7, 1.3)
-            telemetry.file_found(file.path, 0)
-            self._find_rest(checkpoint, source, now)
-        return None
-
-    def _existed_before(self, source: SourceTable, path: str) -> bool:
-        """Tell whether `start_at = "end"` applies to a file without checkpoint at a source's first scan (spec, 3)."""
-        if source.start_at != "end" or self._positions_lost:
+    def _miss(self, followed: Followed, source: SourceTable, now: float) -> bool:
+        """Note that a source does not find a file any more; tells whether none does."""
+        followed.seen_by.discard(source.name)
+        if followed.seen_by:
+            self._assign(followed)
             return False
-        return not any(path_pattern(glob).fullmatch(path) for glob in self._scanned.get(source.name, ()))
-
-    def _may_be_copy(self, opened: LogFile, file: Found, now: float, moved: set[FileIdentity]) -> bool:
-        """Tell whether a new file still may be the copy of a `copytruncate`, and should not be read yet.
-
-        The original of such a copy keeps its name: a file that was renamed is the original of none.
-        """
-        originals = (f for i, f in self.files.items() if f.gone_at is None and i not in moved)
-        if not any(is_prefix(opened, followed.tailer.file) for followed in originals):
-            return False
-        size, since, _ = self._suspects.get(file.identity, (-1, now, ""))
-        if size != file.size:
-            since = now
-        self._suspects[file.identity] = (file.size, since, file.path)
-        return now - since < COPY_PATIENCE
-
-    def _exists(self, path: str) -> bool:
-        try:
-            self._files.status(path, follow=False)
-        except OSError:
-            return False
+        followed.gone_at = now
+        followed.active = True
+        if not followed.held:
+            self._see_rewritten(followed, now)
         return True
 
-    def _is_known(self, identity: FileIdentity) -> bool:
-        return identity in self.files or identity in self._checkpoints
-
-    def _find_rest(self, checkpoint: Checkpoint, source: SourceTable, now: float) -> None:
-        """Look for the rest of a file that is not under its name any more."""
-        place = find_rest(checkpoint, source.rotated, self._own, self._is_known, self._files)
-        if place is not None:
-            self._follow_rest(*place, checkpoint, source, now)
-        elif self._exists(os.path.dirname(checkpoint.path)):
-            telemetry.rest_not_found(checkpoint.path, checkpoint.offset)
-            self._checkpoints.pop(checkpoint.identity, None)
-            self._forgotten.append(checkpoint.identity)
-
-    def _follow_rest(self, path: str, file: LogFile, checkpoint: Checkpoint, source: SourceTable, now: float) -> None:
-        self._checkpoints.pop(checkpoint.identity, None)
-        self._forgotten.append(checkpoint.identity)
-        if file.identity in self.files:
-            file.close()
+    def _see_again(self, followed: Followed, source: SourceTable, file: Found, now: float) -> None:
+        if source.name not in followed.seen_by:
+            followed.seen_by.add(source.name)
+            self._assign(followed)
+        followed.gone_at = None
+        if followed.source.name == source.name:
+            followed.tailer.path = file.path
+        if followed.held or followed.seen == (file.size, file.modified):
             return
-        tailer = self._tailer(file, path, source)
-        tailer.resume(checkpoint)
-        self._suspects.pop(file.identity, None)
-        self.files[file.identity] = Followed(tailer, source, now, gone_at=now)
-        telemetry.rest_found(path, checkpoint.path, tailer.offset)
+        followed.active = True
+        self._see_rewritten(followed, now)
 
-    def _tailer(self, file: LogFile, path: str, source: SourceTable) -> Tailer[LogFile]:
-        return Tailer(
-            file,
-            path,
-            source.origin,
-            max_line_bytes=source.max_line_bytes,
-            partial_timeout=source.partial_timeout,
-        )
+    def _see_rewritten(self, followed: Followed, now: float) -> None:
+        """Notice a truncation before new files are judged: one of them may be the copy that holds the rest."""
+        try:
+            if followed.tailer.is_rewritten():
+                self._rests.rewritten(followed, now)
+        except OSError as error:
+            self.fail(followed, error.strerror or str(error), now)
+
+    def _assign(self, followed: Followed) -> None:
+        """Give a file to the sources that find it; another first source reads it on in its own way (hazard 1.11)."""
+        followed.sources = tuple(source for source in self.sources if source.name in followed.seen_by)
+        before = followed.tailer
+        if before.origin.source == followed.source.name:
+            return
+        tailer = self._register.tailer(before.file, before.path, followed.source)
+        if tailer.resume(before.checkpoint()):
+            for loss in before.take_losses():
+                tailer.lose(loss.reason, loss.amount)
+            followed.tailer = tailer
+
+    def _bury(self, now: float) -> None:
+        """Let go of positions whose files are gone for very long (hazards 5.5, 5.6)."""
+        if self._purge_at is None or now < self._purge_at:
+            self._purge_at = now + PURGE_INTERVAL if self._purge_at is None else self._purge_at
+            return
+        self._purge_at = now + PURGE_INTERVAL
+        there: dict[str, bool] = {}
+        for position in self.positions:
+            directory = os.path.dirname(position.path)
+            node = position.identity.node
+            if not self._register.is_found(node) and not self._rests.is_looking_for(node):
+                if directory not in there:
+                    there[directory] = self._register.exists(directory)
+                self.positions.miss(position, now, self._wall(), purge=there[directory])
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
         before = self.skipped.get(source.name, {})

@@ -12,11 +12,14 @@ It knows nothing of names, rotation or other files; `following` does. Not safe f
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 from collections import Counter
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
-from shipper.events import Block, Checkpoint, LineState, Loss
+from shipper.events import Block, Checkpoint, LineState, Loss, Record
+from shipper.tailing.assembly import WideLines, split_lines, without_mark
+from shipper.tailing.decoding import MARK_BYTES, find_last_newline, find_newline, mark_of, newline_of, resolve
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
 
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shipper.events import FileIdentity, Origin
+    from shipper.tailing.assembly import Assembler
 
 READ_BYTES = 256 * 1024
+RECENT_BYTES = 16 * 1024
 
 
 class Content(Protocol):
@@ -42,6 +47,14 @@ class Content(Protocol):
         """Tell whether there are at least `offset` bytes."""
 
 
+@runtime_checkable
+class Sparse(Protocol):
+    """Content that may have holes."""
+
+    def data_after(self, offset: int) -> int:
+        """Give where data begin at or behind an offset; the file's size when there are none."""
+
+
 class Halt(enum.Enum):
     """Why there is no block now."""
 
@@ -50,14 +63,33 @@ class Halt(enum.Enum):
     REWRITTEN = "the content before the offset is not what was read there"
 
 
+_ENDS = b"\r\n\0"
 FileT = TypeVar("FileT", bound=Content)
 
 
 class Tailer(Generic[FileT]):
     """One file being read; `origin`, limits and name come from its source."""
 
-    def __init__(self, file: FileT, path: str, origin: Origin, *, max_line_bytes: int, partial_timeout: float) -> None:
-        """Follow an open file from offset 0; `resume` and `skip_to_end` start elsewhere. Time-out in seconds."""
+    def __init__(
+        self,
+        file: FileT,
+        path: str,
+        origin: Origin,
+        *,
+        max_line_bytes: int,
+        partial_timeout: float,
+        assembler: Assembler | None = None,
+    ) -> None:
+        """Follow an open file from offset 0; `resume` and `skip_to_end` start elsewhere.
+
+        Args:
+            file: what is read.
+            path: its name.
+            origin: what its events inherit.
+            max_line_bytes: the limit of a record.
+            partial_timeout: seconds after which an unfinished line is taken.
+            assembler: makes records of its lines; None where each line is one.
+        """
         self.file = file
         self.path = path
         self.origin = origin
@@ -68,13 +100,27 @@ class Tailer(Generic[FileT]):
         self._guard = b""
         self._head = b""
         self._first_line: bytes | None = None
+        self.odd_lines = 0
         self._losses: Counter[str] = Counter()
         self._unfinished: tuple[int, float] | None = None
+        self._recent = b""
+        self._assembler = assembler
+        self._codec_known = False
+        self._newline = b"\n"
 
     @property
     def identity(self) -> FileIdentity:
         """What finds the file."""
         return self.file.identity
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes of what was read, up to `HEAD_BYTES`."""
+        return self._head
+
+    def may_begin_with(self, head: bytes) -> bool:
+        """Tell, without reading, whether the file may begin with some bytes."""
+        return self._head.startswith(head[: len(self._head)])
 
     def resume(self, checkpoint: Checkpoint) -> bool:
         """Go on at a checkpoint, if the file's content confirms it; False and no change otherwise (hazard 1.7)."""
@@ -85,13 +131,24 @@ class Tailer(Generic[FileT]):
 
     def skip_to_end(self, size: int) -> None:
         """Start behind the last finished line of a file of that size, so that one being written is read whole."""
+        self._find_codec()
         start = max(0, size - self._limit)
-        newline = self.file.read_at(start, size - start).rfind(b"\n")
+        start -= start % len(self._newline)
+        newline = find_last_newline(self.file.read_at(start, size - start), self._newline)
         if newline >= 0:
-            self._move_to(start + newline + 1, LineState.START)
+            self._move_to(start + newline + len(self._newline), LineState.START)
         elif start:
             # in the middle of a line over the limit: its rest is nobody's record
             self._move_to(size, LineState.SKIPPING)
+
+    def move_to(self, offset: int) -> None:
+        """Start at a byte that somebody chose: what follows is taken as the beginning of a line."""
+        self._move_to(offset, LineState.START)
+
+    @property
+    def waits(self) -> bool:
+        """Whether all but an unfinished line was taken."""
+        return self._unfinished is not None
 
     def is_rewritten(self) -> bool:
         """Tell whether the bytes before the offset are not those that were read there."""
@@ -126,6 +183,23 @@ class Tailer(Generic[FileT]):
         """Count bytes of this file that will never be read."""
         self._losses[reason] += amount
 
+    def matches_recent(self, content: Content, size: int) -> bool | None:
+        """Tell whether another content of `size` bytes ends as what was read here up to that offset.
+
+        None when that is further back than is remembered (hazard 1.3 c).
+        """
+        back = self.offset - size
+        if back < 0 or back > len(self._recent):
+            return None
+        known = self._recent[: len(self._recent) - back][-GUARD_BYTES:]
+        if not known:
+            return None
+        return content.read_at(size - len(known), len(known)) == known
+
+    def forget_recent(self) -> None:
+        """Keep no more of what was read last than the guard: the file is idle."""
+        self._recent = self._guard
+
     def next_block(self, read_at: datetime, now: float, *, flush: bool = False) -> Block | Halt:
         """Take the next whole records.
 
@@ -143,15 +217,18 @@ class Tailer(Generic[FileT]):
             if not data:
                 self._unfinished = None
                 return Halt.AT_END
+            if not self._codec_known:
+                self._find_codec()
             if self.line is LineState.SKIPPING:
                 self._skip(data)
-            elif self.line is LineState.TAKEN and data[:1] in b"\r\n" and self._end_taken(data):
+            elif self.line is LineState.TAKEN and data[0] in _ENDS and self._end_taken(data):
                 continue
             elif data[0] == 0 and (nuls := self._leading_nuls(data)):
-                self._losses["nul"] += nuls
-                self._advance(data[:nuls], LineState.START)
-            else:
+                self._pass_nuls(data, nuls)
+            elif self._assembler is None:
                 return self._take(data, read_at, now, flush=flush)
+            elif (found := self._assemble(self._assembler, data, read_at, now, flush=flush)) is not None:
+                return found
 
     def _take(self, data: bytes, read_at: datetime, now: float, *, flush: bool) -> Block | Halt:
         length = whole_records(data, self._limit)
@@ -167,38 +244,112 @@ class Tailer(Generic[FileT]):
         self._advance(block.data, line)
         return block
 
+    def _assemble(
+        self, assembler: Assembler, data: bytes, read_at: datetime, now: float, *, flush: bool
+    ) -> Block | Halt | None:
+        """Take what the assembler makes records of; None when nothing but skipped bytes was taken."""
+        newline = self._newline
+        if find_newline(data, newline, 0, self._limit + len(newline)) < 0 and len(data) > self._limit:
+            return self._take_head(data, read_at)
+        end = find_last_newline(data, newline) + len(newline)
+        finished = end if end >= len(newline) else 0
+        full = len(data) >= max(READ_BYTES, self._limit + 1)
+        timeout = self._partial_timeout if finished < len(data) else assembler.timeout
+        closed = not full and (flush or self._is_silent(len(data), now, timeout))
+        lines = split_lines(data if closed else data[:finished], newline)
+        made = assembler.assemble(lines, self.offset, self.line, closed=closed or (full and finished <= self._limit))
+        if not made.taken:
+            return Halt.UNFINISHED
+        state = LineState.TAKEN if closed and finished < len(data) else made.state
+        block = Block(
+            self.origin, self.path, made.data, self.offset, self._find_first_line(), read_at, records=made.records
+        )
+        if self.offset == 0:
+            block = without_mark(block, mark_of(self.origin.encoding))
+        self._unfinished = None
+        if made.skipped:
+            self._losses["record_too_long"] += made.skipped
+        self.odd_lines += made.odd
+        self._advance(data[: made.taken], state)
+        return block if made.records else None
+
+    def _take_head(self, data: bytes, read_at: datetime) -> Block:
+        """Take the head of a line over the limit; its rest is skipped."""
+        width = len(self._newline)
+        length = cut_head(data, self._limit) if width == 1 else self._limit - self._limit % width
+        block = Block(
+            self.origin,
+            self.path,
+            data[:length],
+            self.offset,
+            self._find_first_line(),
+            read_at,
+            records=(Record(0, length, self.offset, 0),),
+        )
+        self._unfinished = None
+        self._advance(block.data, LineState.SKIPPING)
+        return block
+
+    def _find_codec(self) -> None:
+        """Find out how the file is encoded, once it has bytes (hazard 3.4)."""
+        head = self.file.read_at(0, MARK_BYTES)
+        codec = resolve(self.origin.encoding, head)
+        self._codec_known = bool(head)
+        self._newline = newline_of(codec)
+        if codec != self.origin.encoding:
+            self.origin = dataclasses.replace(self.origin, encoding=codec)
+        if self._assembler is None and len(self._newline) > 1:
+            self._assembler = WideLines(codec)
+
+    def _pass_nuls(self, data: bytes, nuls: int) -> None:
+        """Skip NULs; a hole that reaches beyond what was read costs no reading (hazard 1.4)."""
+        self._losses["nul"] += nuls
+        self._advance(data[:nuls], LineState.START)
+        file: object = self.file
+        if nuls == len(data) and isinstance(file, Sparse):
+            there = file.data_after(self.offset)
+            if (further := there - there % len(self._newline)) > self.offset:
+                self._losses["nul"] += further - self.offset
+                self._move_to(further, LineState.START)
+
     def _leading_nuls(self, data: bytes) -> int:
         """Count the NULs that a writer without O_APPEND left when its file was cut (hazard 1.4).
 
         NULs that reach to the end of the file may yet be overwritten with text (hazard 3.6): they wait.
         """
         nuls = len(data) - len(data.lstrip(b"\0"))
+        nuls -= nuls % len(self._newline)
         return nuls if nuls < len(data) or nuls > self._limit else 0
 
-    def _is_silent(self, length: int, now: float) -> bool:
-        """Tell whether the unfinished line has not grown for the time-out."""
+    def _is_silent(self, length: int, now: float, timeout: float | None = None) -> bool:
+        """Tell whether what is unfinished has not grown for the time-out."""
         if self._unfinished is None or self._unfinished[0] != length:
             self._unfinished = (length, now)
-        return now - self._unfinished[1] >= self._partial_timeout
+        return now - self._unfinished[1] >= (self._partial_timeout if timeout is None else timeout)
 
     def _skip(self, data: bytes) -> None:
-        newline = data.find(b"\n")
-        rest = data if newline < 0 else data[: newline + 1]
-        self._losses["line_too_long"] += len(rest.removesuffix(b"\n"))
+        newline = find_newline(data, self._newline, 0, len(data))
+        width = len(self._newline)
+        rest = data[: len(data) - len(data) % width] if newline < 0 else data[: newline + width]
+        if not rest:
+            # half a character at the end of the file
+            rest = data
+        self._losses["line_too_long"] += len(rest) - (width if newline >= 0 else 0)
         self._advance(rest, LineState.SKIPPING if newline < 0 else LineState.START)
 
     def _end_taken(self, data: bytes) -> bool:
         """Pass the newline that ends a line already taken; False when something else follows."""
-        end = b"\n" if data[:1] == b"\n" else b"\r\n"
-        if not data.startswith(end):
-            return False
-        self._advance(end, LineState.START)
-        return True
+        for end in (self._newline, "\r\n".encode(self.origin.encoding)):
+            if data.startswith(end):
+                self._advance(end, LineState.START)
+                return True
+        return False
 
     def _advance(self, taken: bytes, line: LineState) -> None:
         self.offset += len(taken)
         self.line = line
         self._guard = (self._guard + taken[-GUARD_BYTES:])[-GUARD_BYTES:]
+        self._recent = (self._recent + taken[-RECENT_BYTES:])[-RECENT_BYTES:]
         if len(self._head) < HEAD_BYTES:
             self._head = self.file.read_at(0, min(HEAD_BYTES, self.offset))
 
@@ -207,6 +358,7 @@ class Tailer(Generic[FileT]):
         self.line = line
         self._unfinished = None
         self._guard = self.file.read_at(max(0, offset - GUARD_BYTES), min(GUARD_BYTES, offset))
+        self._recent = self._guard
         self._head = self.file.read_at(0, min(HEAD_BYTES, offset))
 
     def _find_first_line(self) -> bytes:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import lzma
+import tracemalloc
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipper.backfill.archives import GzipLog, PlainLog, open_archive
+from shipper.backfill.archives import PlainLog, open_archive
 from shipper.events import Block, Origin
+from shipper.tailing.archives import CompressedLog
 from shipper.tailing.tailer import Tailer
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -59,13 +64,60 @@ def test_a_damaged_archive_is_read_up_to_the_fault(tmp_path: Path, damage: str) 
     assert data[: len(CONTENT) // 2] == CONTENT[: len(CONTENT) // 2]
 
 
-def test_other_compressions_are_named(tmp_path: Path) -> None:
-    """One clear sentence instead of garbage lines."""
-    path = tmp_path / "a.xz"
-    path.write_bytes(lzma.compress(CONTENT))
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": zstandard.ZstdCompressor().compress,
+}
 
-    with pytest.raises(ValueError, match="xz files are not read by this version"):
-        open_archive(str(path))
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_every_kind_of_compression_is_read(tmp_path: Path, kind: str) -> None:
+    """One stream or several, with bytes missing at the end, and empty (hazard 1.12)."""
+    pack, path = COMPRESS[kind], tmp_path / "a.log.1"
+    middle = len(CONTENT) // 3
+    path.write_bytes(pack(CONTENT))
+    assert read_all(path) == (CONTENT, None)
+    path.write_bytes(pack(CONTENT[:middle]) + pack(CONTENT[middle:]))
+    assert read_all(path) == (CONTENT, None)
+    path.write_bytes(pack(b""))
+    assert read_all(path) == (b"", None)
+    path.write_bytes(pack(CONTENT)[:-9])
+    data, fault = read_all(path)
+    assert fault
+    assert CONTENT.startswith(data)
+
+
+@pytest.mark.parametrize("kind", COMPRESS)
+def test_a_bomb_fills_no_memory(tmp_path: Path, kind: str) -> None:
+    """A small file of very many zeros is read in small pieces (hazards 1.12, 10.3)."""
+    path = tmp_path / "a"
+    path.write_bytes(COMPRESS[kind](bytes(50_000_000)))
+    file = open_archive(str(path))
+    assert isinstance(file, CompressedLog)
+    tracemalloc.start()
+    assert file.reaches(50_000_000)
+    assert not file.reaches(50_000_001)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    file.close()
+
+    assert peak < 40_000_000
+
+
+def test_a_search_goes_on_in_steps(tmp_path: Path) -> None:
+    """Decompressing towards an offset takes at most about the budget each time: others are read between."""
+    path = tmp_path / "a.gz"
+    path.write_bytes(gzip.compress(bytes(10_000_000)))
+    file = open_archive(str(path))
+    assert isinstance(file, CompressedLog)
+    steps = 0
+    while not file.advance(9_000_000, 1_000_000):
+        steps += 1
+    file.close()
+
+    assert 5 <= steps <= 9
 
 
 @settings(max_examples=40, deadline=None)
@@ -77,7 +129,7 @@ def test_any_reads_by_position_agree(tmp_path_factory: pytest.TempPathFactory, r
     (directory / "a.gz").write_bytes(gzip.compress(CONTENT, 1))
     plain, packed = open_archive(str(directory / "a")), open_archive(str(directory / "a.gz"))
     assert isinstance(plain, PlainLog)
-    assert isinstance(packed, GzipLog)
+    assert isinstance(packed, CompressedLog)
     for offset, length in reads:
         assert plain.read_at(offset, length) == packed.read_at(offset, length)
         assert plain.reaches(offset) == packed.reaches(offset)

@@ -119,12 +119,12 @@ def test_a_configuration_of_which_nothing_can_be_read_is_one_clear_error(check: 
 
 
 def test_a_file_that_two_sources_match_is_said(check: Check, tmp_path: Path) -> None:
-    """The agent reads it as a file of the first one (spec, section 3): a warning at the second; the code stays 0."""
+    """It is read once, for both; when they want it in different ways the first one's holds: a warning (1.11)."""
     (tmp_path / "bad.toml").write_text("")
     (tmp_path / "a.log").write_text("x\n")
     (tmp_path / "b.log").hardlink_to(tmp_path / "a.log")
     (tmp_path / "c.txt").write_text("x\n")
-    other = '[[source]]\nname = "other"\npaths = ["HERE/*"]\nexclude = ["*.toml"]\n'
+    other = '[[source]]\nname = "other"\npaths = ["HERE/*"]\nexclude = ["*.toml"]\nencoding = "latin-1"\n'
 
     done = check('rules = ["bad.toml"]\nstate_dir = "state"\n' + SOURCE + other)
     apart = check('rules = ["bad.toml"]\nstate_dir = "state"\n' + SOURCE + other.replace("*.toml", "*.[tl]o*"))
@@ -132,9 +132,11 @@ def test_a_file_that_two_sources_match_is_said(check: Check, tmp_path: Path) -> 
     assert (done.code, apart.code) == (0, 0)
     assert (
         "shipper.toml:10:1: warning: source 'other': a.log and 1 more file: matched by source 'app', too, "
-        "which comes first and alone reads what both match"
+        "which comes first: its encoding, format, multiline and limits hold for both"
     ) in done.err
     assert "matched by source" not in apart.err
+    same = check('rules = ["bad.toml"]\nstate_dir = "state"\n' + SOURCE + other.replace('encoding = "latin-1"\n', ""))
+    assert "matched by source" not in same.err
 
 
 def test_as_a_process_it_ends_with_the_code_of_the_contract(check: Check, tmp_path: Path) -> None:

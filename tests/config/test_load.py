@@ -193,8 +193,12 @@ def test_what_files_inherit_from_their_source(tmp_path: Path) -> None:
         ),
         ("[source.multiline]\npreset = 'java'\n", ":1:1: 'source' must be an array of tables: write [[source]]"),
         (
-            SOURCE + "[source.multiline]\npreset = 'java'\n",
-            ":4:1: 'multiline' is not supported by this version yet; leave it out",
+            SOURCE + "[source.multiline]\nmax_lines = 3\n",
+            ":4:1: 'multiline' needs either 'start', a pattern, or 'preset', a language",
+        ),
+        (
+            SOURCE + "format = 'cri'\n[source.multiline]\npreset = 'java'\n",
+            ":5:1: 'multiline' does not go with format = \"cri\"; leave one out",
         ),
         ("a = [\n", ":2: not valid TOML: Invalid value"),
     ],

@@ -29,7 +29,7 @@ STARTED: list[subprocess.Popen[Any]] = []
 
 
 class Host:
-    """Everything of one host, below one directory."""
+    """Everything of one host, below one directory; `through` is a command that the agent is started by, with `exec`."""
 
     def __init__(self, root: Path, emulator: Emulator, rules: str = RULES, extra: str = "", source: str = "") -> None:
         self.root = root
@@ -62,6 +62,7 @@ scan_interval = "500ms"
         )
         self.config.chmod(0o600)
         self.process: subprocess.Popen[bytes] | None = None
+        self.through: tuple[str, ...] = ()
         self.log = root / "agent.log"
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -69,7 +70,9 @@ scan_interval = "500ms"
         told = self.log.read_text().count("Started:") if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "shipper", "run", "-c", str(self.config)], stderr=log, cwd=self.root
+                [*self.through, sys.executable, "-m", "shipper", "run", "-c", str(self.config)],
+                stderr=log,
+                cwd=self.root,
             )
         STARTED.append(self.process)
         eventually(

@@ -1,10 +1,9 @@
-"""With programs that are not ours: the real logrotate turns the logs, the real nginx writes them."""
+"""With programs that are not ours: the real nginx writes the logs (hazards 1.6, 5.1)."""
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,16 +15,9 @@ import pytest
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.conftest import eventually
 from tests.e2e.host import RULES, Host, journal
+from tests.system.programs import program
 
 pytestmark = pytest.mark.system
-
-
-def program(name: str) -> str:
-    """Give a program's path, or skip the test."""
-    path = shutil.which(name, path="/usr/sbin:/usr/bin:/sbin:/bin")
-    if path is None:
-        pytest.skip(f"{name} is not installed (Debian's package of the same name)")
-    return path
 
 
 @pytest.fixture
@@ -36,46 +28,6 @@ def emulator(tmp_path: Path) -> Iterator[Emulator]:
 
 def contents(host: Host) -> list[str]:
     return [str(event["content"]) for event in journal(host.root / "accepted.jsonl")]
-
-
-@pytest.mark.parametrize(
-    "mode", ["create", "copytruncate", "create\ncompress\ndelaycompress", "create\ndateext\ndateformat -%s"]
-)
-def test_logrotate_loses_and_repeats_nothing(tmp_path: Path, emulator: Emulator, mode: str) -> None:
-    """Every line written before, between and after rotations by the real logrotate arrives exactly once."""
-    rotate = program("logrotate")
-    host = Host(tmp_path, emulator)
-    host.logs.chmod(0o755)
-    rules = tmp_path / "logrotate.conf"
-    rules.write_text(f"{host.logs}/app.log {{\nrotate 9\n{mode}\n}}\n")
-    rules.chmod(0o644)
-    host.write("app.log")
-    host.start()
-    expected: set[int] = set()
-
-    def write(*numbers: int) -> None:
-        expected.update(numbers)
-        host.write("app.log", *(f"ERROR {number}" for number in numbers))
-
-    def arrived() -> bool:
-        return len(contents(host)) >= len(expected)
-
-    for step in range(5):
-        write(*range(step * 100, step * 100 + 100))
-        if step % 2:
-            # every other rotation comes while lines are unread
-            eventually(arrived)
-        subprocess.run([rotate, "-f", "-s", str(tmp_path / "state.logrotate"), str(rules)], check=True)
-        # logrotate names by the second: a generation must not meet the next one's name
-        for old in host.logs.glob("app.log-*[0-9]"):
-            old.rename(old.with_name(f"{old.name}-{step}"))
-        # a generation that comes and goes between two looks is out of reach (docs/limits.md): wait until it is seen
-        write(1000 + step)
-        eventually(arrived)
-
-    assert host.stop() == 0
-    assert sorted(int(content.split()[1]) for content in contents(host)) == sorted(expected)
-    assert emulator.violations == ()
 
 
 NGINX = """

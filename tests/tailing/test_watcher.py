@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import logging
 import os
 import resource
@@ -20,6 +21,8 @@ from shipper.tailing.inotify import Inotify, Watch
 from shipper.tailing.watcher import RETRY, Watcher
 from tests.conftest import eventually
 
+PROBES = itertools.count()
+
 
 class Clock:
     now = 1000.0
@@ -31,8 +34,10 @@ class Clock:
 class Refusing(Inotify):
     """The host's inotify, with a limit or a fault put in by the test."""
 
-    room = 1000
-    refused: dict[str, int] = {}
+    def __init__(self, notebook: Notebook, room: int = 1000, refused: Mapping[str, int] | None = None) -> None:
+        super().__init__(notebook)
+        self.room = room
+        self.refused = refused or {}
 
     def listen(self, directory: str, *, writes: bool, instead: Watch | None = None) -> Watch:
         number = self.refused.get(os.path.basename(directory)) or (0 if self.room else errno.ENOSPC)
@@ -94,11 +99,12 @@ def directories(root: Path, *names: str) -> list[Path]:
 def is_heard_of(listening: Listening, directory: Path) -> bool:
     """Tell by trying whether a new file and a write in it come as hints."""
     listening.watcher.take()
-    with open(directory / "probe.log", "w") as file:
+    probe = directory / f"probe-{next(PROBES)}.log"
+    with probe.open("x") as file:
         listening.heard(lambda hints: str(directory) in hints.stirred)
         file.write("x")
         file.flush()
-        listening.heard(lambda hints: str(directory / "probe.log") in hints.written)
+        listening.heard(lambda hints: str(probe) in hints.written)
     return True
 
 
@@ -313,8 +319,7 @@ def test_without_watches_the_rest_is_polled(tmp_path: Path, told: Callable[[], l
     made: list[Refusing] = []
 
     def begin(notebook: Notebook) -> Inotify:
-        made.append(Refusing(notebook))
-        made[-1].room = 1
+        made.append(Refusing(notebook, room=1))
         return made[-1]
 
     listening = Listening(begin=begin)
@@ -344,9 +349,7 @@ def test_the_message_about_watches_names_the_limit(tmp_path: Path, caplog: pytes
     made = directories(tmp_path, "a", "b")
 
     def begin(notebook: Notebook) -> Inotify:
-        inotify = Refusing(notebook)
-        inotify.room = 0
-        return inotify
+        return Refusing(notebook, room=0)
 
     listening = Listening(begin=begin)
     listening.watch(*made)
@@ -385,8 +388,7 @@ def test_a_directory_that_refuses_is_told_once_until_it_is_heard(tmp_path: Path,
     made: list[Refusing] = []
 
     def begin(notebook: Notebook) -> Inotify:
-        made.append(Refusing(notebook))
-        made[0].refused = {"bad": errno.EACCES}
+        made.append(Refusing(notebook, refused={"bad": errno.EACCES}))
         return made[0]
 
     listening = Listening(begin=begin)

@@ -1,0 +1,222 @@
+"""Files that a scan found and that are not open: known ones go on, new ones begin, the others say why they do not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.tailing.copies import is_beginning
+from shipper.tailing.files import MAGIC_BYTES, compression_of
+from shipper.tailing.identity import HEAD_BYTES, confirms
+from shipper.tailing.surroundings import log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from shipper.config.model import SourceTable
+    from shipper.events import Checkpoint, Node
+    from shipper.tailing.discovery import Found
+    from shipper.tailing.files import LogFile
+    from shipper.tailing.first_scans import FirstScans
+    from shipper.tailing.followed import Followed
+    from shipper.tailing.generations import Generations
+    from shipper.tailing.register import Register
+    from shipper.tailing.rests import Rests
+
+
+class Arrivals:
+    """Takes files up. Times are monotonic seconds."""
+
+    def __init__(self, register: Register, rests: Rests, generations: Generations, first_scans: FirstScans) -> None:
+        """Share what is known of the files."""
+        self._register = register
+        self._rests = rests
+        self._generations = generations
+        self._first_scans = first_scans
+
+    def among(self, found: Mapping[Node, Found]) -> list[Found]:
+        """Give the found files that are not open and have to be; one closed for want of descriptors rests.
+
+        Those come first that have the name of a log, not of a generation: one of the others may be a copy of them.
+        """
+        arrivals = [file for node, file in found.items() if node not in self._register.open and self._is_changed(file)]
+        return sorted(arrivals, key=lambda file: (log_of(file.path) != file.path, -file.modified))
+
+    def resume(self, source: SourceTable, arrivals: Sequence[Found], skipped: dict[str, str], now: float) -> None:
+        """Take up the known files; another file's position under the same inode is void (hazards 1.7, 1.3)."""
+        register = self._register
+        void = []
+        for file in arrivals:
+            position = register.positions.get(file.identity.node)
+            if position is None or self._rests.is_looking_for(file.identity.node):
+                continue
+            if not position.offset and not position.identity.generation and self._first_scans.is_old(source):
+                # nothing tells whether it is the same file, nor is that needed to read it from its beginning
+                register.positions.forget(position)
+                self._generations.suspect(position.path, (source,), position.modified)
+                continue
+            opened = register.open_found(file, source, skipped, now)
+            if opened is None:
+                continue
+            try:
+                if compression_of(opened.read_at(0, MAGIC_BYTES)) is None:
+                    if self._go_on(opened, file, position, source, now):
+                        continue
+                    void.append(position)
+                else:
+                    # an archive may have the inode of a file that was read, or may have been read itself
+                    register.positions.move(position, file.path)
+                    if not position.finished:
+                        void.append(position)
+            except OSError as error:
+                register.cannot_read(file, source, skipped, error.strerror or str(error))
+            opened.close()
+        for position in void:
+            if position.finished:
+                register.positions.retire(position)
+            else:
+                self._rests.look_for(position, (source,), now)
+
+    def miss(
+        self, source: SourceTable, arrivals: Sequence[Found], before: Iterable[Node], now: float, *, first: bool
+    ) -> None:
+        """Look for the known files that are not where they were: all of them at the first scan (hazard 1.6).
+
+        Args:
+            source: whose scan it is.
+            arrivals: what it found and is not open.
+            before: what its last scan found.
+            now: monotonic seconds.
+            first: whether it is the first scan.
+        """
+        register = self._register
+        everywhere = {node for seen in register.found.values() for node in seen}
+        missed: dict[Node, Checkpoint] = {}
+        if first:
+            missed = {p.identity.node: p for p in register.positions if register.owner(p) == source.name}
+        else:
+            for node in before:
+                if node not in everywhere and (position := register.positions.get(node)) is not None:
+                    missed[node] = position
+        for file in arrivals:
+            missed.update({position.identity.node: position for position in register.positions.at(file.path)})
+        for node, position in missed.items():
+            if node not in everywhere and not position.finished and not self._rests.is_looking_for(node):
+                register.closed.pop(node, None)
+                self._rests.look_for(position, register.sources_of(position.path) or (source,), now)
+
+    def begin(
+        self,
+        source: SourceTable,
+        file: Found,
+        replaced: Followed | None,
+        originals: Sequence[Followed],
+        skipped: dict[str, str],
+        now: float,
+    ) -> Followed | None:
+        """Follow a file that nobody knows, or say why not.
+
+        Args:
+            source: whose scan found it.
+            file: what it found.
+            replaced: the open file that had its path before.
+            originals: the files that it may be a copy of.
+            skipped: gets the reason.
+            now: monotonic seconds.
+        """
+        register = self._register
+        node = file.identity.node
+        if (followed := register.open.get(node)) is not None:
+            # found again as somebody's rest
+            followed.seen_by.add(source.name)
+            followed.gone_at = None
+            return None
+        if node in register.positions or self._rests.is_looking_for(node):
+            if file.path not in skipped and node not in register.waiting:
+                skipped[file.path] = "the rest of what this file held before is being looked for"
+            return None
+        opened = register.open_found(file, source, skipped, now)
+        if opened is None:
+            return None
+        try:
+            kind = compression_of(opened.read_at(0, MAGIC_BYTES))
+            never_seen = self._first_scans.was_there(source, node) and self._first_scans.is_unknown(source)
+            there = [followed for followed in originals if register.open.get(followed.node) is followed]
+            if kind is not None:
+                skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
+            elif not never_seen and register.copies.may_be_one(opened, file, there, now):
+                skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
+            elif (original := self._unreadable_original(opened)) is not None:
+                skipped[file.path] = f"perhaps a copy of {original}, which cannot be read now; waiting to see"
+            else:
+                return self._follow(opened, file, source, replaced, now)
+        except OSError as error:
+            register.cannot_read(file, source, skipped, error.strerror or str(error))
+        opened.close()
+        return None
+
+    def _follow(
+        self, opened: LogFile, file: Found, source: SourceTable, replaced: Followed | None, now: float
+    ) -> Followed:
+        tailer = self._register.tailer(opened, file.path, source)
+        if replaced is not None and _is_saved_anew(replaced, opened, file):
+            tailer.resume(replaced.tailer.checkpoint())
+            replaced.tailer.skip_to_end(replaced.seen[0])
+        elif self._first_scans.begins_at_end(source, file.path, file.identity.node):
+            tailer.skip_to_end(file.size)
+        followed = self._register.follow(tailer, (source,), now, listed=0)
+        followed.seen_by.add(source.name)
+        followed.predecessor = replaced
+        telemetry.file_found(file.path, tailer.offset)
+        return followed
+
+    def _unreadable_original(self, opened: LogFile) -> str | None:
+        """Give a known file that cannot be opened now and of which this may be the copy: its rest may be in there."""
+        register = self._register
+        head = b""
+        for position in register.positions:
+            node = position.identity.node
+            shut = node in register.failures or node in register.waiting or register.is_found(node)
+            if shut and not position.finished and position.head.length and node != opened.identity.node:
+                head = head or opened.read_at(0, HEAD_BYTES)
+                if confirms(position.head, head):
+                    return position.path
+        return None
+
+    def _is_changed(self, file: Found) -> bool:
+        node = file.identity.node
+        position = self._register.positions.get(node)
+        if self._register.closed.get(node) != (file.size, file.modified) or position is None:
+            return True
+        self._register.positions.move(position, file.path)
+        return False
+
+    def _go_on(self, opened: LogFile, file: Found, position: Checkpoint, source: SourceTable, now: float) -> bool:
+        register = self._register
+        tailer = register.tailer(opened, file.path, source)
+        if not position.identity.may_be(opened.identity) or not tailer.resume(position):
+            return False
+        stored = register.positions.take(position)
+        if position.identity != opened.identity:
+            register.positions.forget_identity(position.identity)
+        followed = register.follow(tailer, (source,), now, listed=position.modified)
+        followed.seen_by.add(source.name)
+        self._generations.suspect(position.path, (source,))
+        if file.identity.node not in register.closed:
+            telemetry.file_resumed(file.path, tailer.offset)
+        if stored and position.identity == opened.identity and position.gone_at is None and not position.finished:
+            followed.saved = followed.place if position.path == file.path else None
+        return True
+
+
+def _is_saved_anew(before: Followed, opened: LogFile, file: Found) -> bool:
+    """Tell whether a file is what an editor wrote to replace another: it begins with all of its bytes (hazard 1.5).
+
+    A short one is read from 0: it may be the banner of a service that was started again.
+    """
+    try:
+        status = before.look()
+    except OSError:
+        return False
+    unlinked = not status.st_nlink and status.st_size >= HEAD_BYTES and before.tailer.offset >= HEAD_BYTES
+    return unlinked and is_beginning(before.tailer.file, status.st_size, opened, file.size)

@@ -1,0 +1,99 @@
+"""What makes records of lines: the interface of everything that is not "one line, one record". Pure.
+
+An assembler sees the lines that begin at the file's offset, and tells how many of these bytes may be taken as which
+records. What it does not take yet stays in the file, and the offset before it (hazard 4.1, I2).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from shipper.events import LineState, Record
+from shipper.tailing.decoding import find_newline, newline_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from shipper.events import Block
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """What became of some lines.
+
+    Attributes:
+        taken: bytes that are taken, records and skipped ones; 0 when all of it has to wait.
+        data: the bytes in which the records lie.
+        records: in the order of their offsets.
+        state: where the offset lies then.
+        skipped: bytes of records over their limits, which are in no record.
+        odd: lines that are not in the source's format; each is a record of its own, as it is.
+    """
+
+    taken: int
+    data: bytes
+    records: tuple[Record, ...]
+    state: LineState = LineState.START
+    skipped: int = 0
+    odd: int = 0
+
+
+class Assembler(Protocol):
+    """Makes records of lines."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds of silence after which an open record is taken as it is; None for the one of unfinished lines."""
+
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:
+        """Make records.
+
+        Args:
+            lines: with their terminators; the last may lack its own when `closed`.
+            offset: where the first one begins in the file.
+            state: `SKIPPING_RECORD` when the first one may belong to a record over its limits.
+            closed: nothing more will come: an open record is taken as it is.
+        """
+
+
+class WideLines:
+    """Lines of an encoding whose characters have two or four bytes: each is a record."""
+
+    timeout: float | None = None
+
+    def __init__(self, encoding: str) -> None:
+        """Prepare."""
+        self._ends = (newline_of(encoding), "\r".encode(encoding))
+
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:  # noqa: ARG002
+        """Take each line; see `Assembler`."""
+        records = []
+        at = 0
+        for number, line in enumerate(lines):
+            text = line.removesuffix(self._ends[0]).removesuffix(self._ends[1])
+            records.append(Record(at, at + len(text), offset + at, number))
+            at += len(line)
+        return Assembled(at, b"".join(lines), tuple(records))
+
+
+def split_lines(data: bytes, newline: bytes) -> list[bytes]:
+    """Cut bytes into lines with their terminators; what is behind the last one is a line too."""
+    lines = []
+    at, width = 0, len(newline)
+    while at < len(data):
+        # one slice may begin at any multiple of the width, so that the search stays aligned
+        found = find_newline(data, newline, at, len(data))
+        end = len(data) if found < 0 else found + width
+        lines.append(data[at:end])
+        at = end
+    return lines
+
+
+def without_mark(block: Block, mark: bytes) -> Block:
+    """Leave a byte order mark at the beginning of a file out of its first record (hazard 3.3)."""
+    if not mark or not block.records or not block.data.startswith(mark):
+        return block
+    first = dataclasses.replace(block.records[0], start=max(block.records[0].start, len(mark)))
+    return dataclasses.replace(block, records=(first, *block.records[1:]))

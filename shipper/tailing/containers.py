@@ -1,0 +1,142 @@
+"""Messages of containers: Docker's json-file and the CRI format of containerd and CRI-O (hazards 4.2, 4.3). Pure.
+
+The runtimes cut long messages into several lines, each stream on its own, so that the parts of two streams may lie in
+between each other. Messages leave in the order of their first parts, and only up to a place where none is open: so
+neither crash nor restart repeats or loses one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import orjson
+import regex
+
+from shipper.events import LineState, Record
+from shipper.tailing.assembly import Assembled
+from shipper.tailing.framing import strip_terminator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_CRI = regex.compile(rb"(\d{4}-\d\d-\d\dT\S{1,40}) (stdout|stderr) ([PF])(?::\S*)? ?(.*)", regex.DOTALL)
+MAX_OPEN_BYTES = 192 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of a runtime: a message, or a part of one.
+
+    Attributes:
+        stream: stdout or stderr.
+        text: what the container wrote.
+        time: when; None when it cannot be read.
+        ends: whether the message ends here.
+    """
+
+    stream: str
+    text: bytes
+    time: datetime | None
+    ends: bool
+
+
+def docker_part(line: bytes) -> Part | None:
+    """Read a line of Docker's json-file; None when it is none."""
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(found, dict) or not isinstance(text := found.get("log"), str):
+        return None
+    return Part(
+        str(found.get("stream", "")),
+        text.removesuffix("\n").removesuffix("\r").encode(),
+        _time(found.get("time")),
+        text.endswith("\n"),
+    )
+
+
+def cri_part(line: bytes) -> Part | None:
+    """Read a line `time stream P|F text`; None when it is none."""
+    found = _CRI.fullmatch(line)
+    if found is None:
+        return None
+    moment, stream, tag, text = found.groups()
+    return Part(stream.decode(), text, _time(moment.decode("ascii", "replace")), tag == b"F")
+
+
+def _time(value: object) -> datetime | None:
+    """Read an RFC 3339 time; digits beyond microseconds are cut."""
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+@dataclass(slots=True)
+class _Message:
+    offset: int
+    line: int
+    time: datetime | None
+    parts: list[bytes]
+    size: int = 0
+    cut: int = 0
+
+
+class Containers:
+    """Joins the parts of messages."""
+
+    timeout: float | None = None
+
+    def __init__(self, part: Callable[[bytes], Part | None], max_bytes: int) -> None:
+        """Prepare; `part` reads one line of the format."""
+        self._part = part
+        self._max_bytes = max_bytes
+
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:  # noqa: ARG002
+        """Join parts; see `Assembler`."""
+        open_messages: dict[str, _Message] = {}
+        messages: list[_Message] = []
+        at = odd = 0
+        safe = (0, 0, 0)
+        for number, line in enumerate(lines):
+            raw = strip_terminator(line)
+            part = self._part(raw)
+            if part is None:
+                odd += bool(raw)
+                messages.append(_Message(offset + at, number, None, [raw]))
+            else:
+                message = open_messages.get(part.stream)
+                if message is None:
+                    message = open_messages[part.stream] = _Message(offset + at, number, part.time, [])
+                    messages.append(message)
+                text = part.text[: self._max_bytes - message.size]
+                message.parts.append(text)
+                message.size += len(text)
+                message.cut += len(part.text) - len(text)
+                if part.ends:
+                    del open_messages[part.stream]
+            at += len(line)
+            if not open_messages:
+                safe = (at, len(messages), odd)
+        if closed or at >= MAX_OPEN_BYTES > 0 == safe[0]:
+            safe = (at, len(messages), odd)
+        taken, count, odd = safe
+        return _join(messages[:count], taken, odd)
+
+
+def _join(messages: Sequence[_Message], taken: int, odd: int) -> Assembled:
+    data = bytearray()
+    records = []
+    for message in messages:
+        start = len(data)
+        data += b"".join(message.parts)
+        records.append(Record(start, len(data), message.offset, message.line, message.time))
+        data += b"\n"
+    skipped = sum(message.cut for message in messages)
+    return Assembled(taken, bytes(data), tuple(records), LineState.START, skipped, odd)

@@ -1,0 +1,143 @@
+"""One open file that is followed: its tailer, the sources it belongs to, and what became of its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from shipper.events import LineState
+from shipper.tailing.tailer import Content, Halt
+
+if TYPE_CHECKING:
+    import os
+
+    from shipper.config.model import SourceTable
+    from shipper.events import Checkpoint, Node, Origin
+    from shipper.tailing.tailer import Tailer
+
+UNLINKED_SILENCE = 30.0
+
+Place = tuple[int, LineState, str]
+"""What a checkpoint says that changes while a file is read: offset, state of the line, path."""
+
+
+class OpenContent(Content, Protocol):
+    """Content of an open file of the host, plain or compressed."""
+
+    def status(self) -> os.stat_result:
+        """Give size, times and link count of the open file, whatever its name is now."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+@dataclass(slots=True, eq=False)
+class Followed:
+    """One followed file. Times are monotonic seconds unless said otherwise.
+
+    Attributes:
+        tailer: reads it.
+        sources: those that it belongs to, in the order of the configuration; the first one says how it is read. Those
+            of the last scan that found it when none does any more.
+        changed_at: when its last bytes came.
+        opened_at: when it was opened.
+        finite: nothing will be added to it: a compressed generation. Its end is a fact, not a moment.
+        seen_by: names of the sources whose last scan found it.
+        gone_at: since when no source finds it; None while one does.
+        seen: size and modification time when last looked at.
+        active: looked at in every pass; else only when a scan or a hint says that it changed.
+        halt: why the last look ended; None before the first and while there is more.
+        held: not read, since its former content is being looked for.
+        saved: offset, state and path of the checkpoint that is in the store; None when it is not there.
+        predecessor: the file that had this one's path before it, while both are open (hazard 4.1).
+        listed: its modification time when its directory was listed last, in nanoseconds: what is rotated from it
+            later was written later.
+        turn: when it was read last, in turns of the reading loop.
+        feeds: rules that made events of it lately, for the queue's shares.
+        told: reasons of losses that the log has told of this file.
+    """
+
+    tailer: Tailer[OpenContent]
+    sources: tuple[SourceTable, ...]
+    changed_at: float
+    opened_at: float
+    finite: bool = False
+    seen_by: set[str] = field(default_factory=set)
+    gone_at: float | None = None
+    seen: tuple[int, int] = (-1, -1)
+    active: bool = True
+    halt: Halt | None = None
+    held: bool = False
+    saved: Place | None = None
+    predecessor: Followed | None = None
+    listed: int = 0
+    turn: int = 0
+    feeds: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+
+    @property
+    def node(self) -> Node:
+        """What finds it while it is open."""
+        return self.tailer.identity.node
+
+    @property
+    def path(self) -> str:
+        """Its name, the last one known."""
+        return self.tailer.path
+
+    @property
+    def source(self) -> SourceTable:
+        """The source that says how it is read."""
+        return self.sources[0]
+
+    @property
+    def others(self) -> tuple[Origin, ...]:
+        """What the events of the further sources' rules inherit (hazard 1.11)."""
+        return tuple(source.origin for source in self.sources[1:])
+
+    @property
+    def at_end(self) -> bool:
+        """Whether everything that was there at the last look is taken."""
+        return self.halt is Halt.AT_END
+
+    @property
+    def place(self) -> Place:
+        """What a checkpoint says that changes while a file is read."""
+        return self.tailer.offset, self.tailer.line, self.tailer.path
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the store has its checkpoint; while its former content is looked for, that one stays there."""
+        return self.held or self.saved == self.place
+
+    def checkpoint(self, **changes: object) -> Checkpoint:
+        """Tell how far it was taken, and when it was last changed as far as we know."""
+        return dataclasses.replace(self.tailer.checkpoint(), **{"modified": self.listed, **changes})  # type: ignore[arg-type]
+
+    def look(self) -> os.stat_result:
+        """Note size and time of the open file. Raises `OSError`."""
+        status = self.tailer.file.status()
+        self.seen = (status.st_size, status.st_mtime_ns)
+        return status
+
+    def unread(self) -> int:
+        """Give the bytes that were there at the last look and are not taken."""
+        return 0 if self.finite else max(0, self.seen[0] - self.tailer.offset)
+
+    def is_over(self, now: float, status: os.stat_result) -> bool:
+        """Tell whether reading ends: its name is gone, and it was silent at its end for long enough.
+
+        An unlinked file holds space on the disk: not longer than needed, and never longer than `deleted_hold`, read
+        or not (hazard 1.9). One that only left the globs is read on while its writer writes (hazard 1.1).
+        """
+        if self.gone_at is None:
+            return False
+        if self.finite:
+            return self.at_end
+        hold = self.source.deleted_hold
+        silent = now - max(self.changed_at, self.gone_at)
+        unread = status.st_size > self.tailer.offset
+        if status.st_nlink:
+            return not unread and silent >= hold
+        return now - self.gone_at >= hold or (not unread and silent >= min(hold, UNLINKED_SILENCE))

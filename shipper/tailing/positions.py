@@ -1,0 +1,194 @@
+"""Where the files were left that are not open: known files, rotated ones, and those whose name is gone for now.
+
+Nothing is forgotten the moment a file disappears: a volume may be mounted again, a directory moved back (hazard 2.4).
+A position whose file is gone keeps the time since when, and goes when that is long ago (hazards 5.5, 5.6).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipper.tailing.identity import HEAD_BYTES
+from shipper.tailing.surroundings import log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from shipper.events import Checkpoint, FileIdentity, Node
+
+TOMBSTONE_SECONDS = 7 * 24 * 3600.0
+MISSED_SECONDS = 3600.0
+PAST_OF_LOG = 32
+
+
+@dataclass(frozen=True, slots=True)
+class KnownContent:
+    """Content that was read.
+
+    Attributes:
+        checkpoint: how far, and what it looks like.
+        head: its first bytes where they are kept; else only their hash is known.
+        is_over: nobody reads on where its file is; else that file is known and looked after.
+    """
+
+    checkpoint: Checkpoint
+    head: bytes
+    is_over: bool
+
+
+class Positions:
+    """Checkpoints by device and inode, and what has to be recorded of them."""
+
+    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
+        """Begin with what the store knows."""
+        self._by_node: dict[Node, Checkpoint] = {}
+        self._by_path: dict[str, set[Node]] = {}
+        self._changed: dict[Node, Checkpoint] = {}
+        self._forgotten: set[FileIdentity] = set()
+        self._past: dict[str, deque[KnownContent]] = {}
+        self._heads: dict[Node, bytes] = {}
+        self._missed: dict[Node, float] = {}
+        self._finished: dict[str, dict[Node, None]] = {}
+        for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.gone_at or 0.0):
+            self._keep(checkpoint)
+            if checkpoint.finished:
+                self._bound(checkpoint)
+
+    def __iter__(self) -> Iterator[Checkpoint]:
+        return iter(list(self._by_node.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_node)
+
+    def __contains__(self, node: Node) -> bool:
+        return node in self._by_node
+
+    def get(self, node: Node) -> Checkpoint | None:
+        """Give the position of a file."""
+        return self._by_node.get(node)
+
+    def at(self, path: str) -> list[Checkpoint]:
+        """Give the positions of the files that were last seen under a path."""
+        return [self._by_node[node] for node in self._by_path.get(path, ())]
+
+    def known(self) -> Iterator[KnownContent]:
+        """Give all content that was read: of closed files, and of those that are no more or were rewritten."""
+        for node, checkpoint in self._by_node.items():
+            yield KnownContent(checkpoint, self._heads.get(node, b""), checkpoint.finished)
+        for past in self._past.values():
+            yield from past
+
+    def keep_head(self, node: Node, head: bytes) -> None:
+        """Keep the first bytes of a short file: a hash of them does not tell what is the beginning of them."""
+        if len(head) < HEAD_BYTES:
+            self._heads[node] = head
+
+    def put(self, checkpoint: Checkpoint) -> None:
+        """Keep a position, to be recorded; one of an earlier file with the same inode is void."""
+        before = self._by_node.get(checkpoint.identity.node)
+        if before is not None and before.identity != checkpoint.identity:
+            self.retire(before)
+        self._forgotten.discard(checkpoint.identity)
+        self._keep(checkpoint)
+        self._changed[checkpoint.identity.node] = checkpoint
+        if checkpoint.finished:
+            self._bound(checkpoint)
+
+    def hold(self, checkpoint: Checkpoint) -> None:
+        """Keep a position that is in the store as it is."""
+        self._keep(checkpoint)
+
+    def move(self, checkpoint: Checkpoint, path: str) -> None:
+        """Note the name under which a file was found."""
+        self._missed.pop(checkpoint.identity.node, None)
+        if checkpoint.path != path or checkpoint.gone_at is not None:
+            self.put(dataclasses.replace(checkpoint, path=path, gone_at=None))
+
+    def take(self, checkpoint: Checkpoint) -> bool:
+        """Let go of the position of a file that is open from now on; tells whether it is in the store as it is."""
+        node = checkpoint.identity.node
+        self._drop(node)
+        self._missed.pop(node, None)
+        return self._changed.pop(node, None) is None
+
+    def forget(self, checkpoint: Checkpoint) -> None:
+        """Drop a position here and in the store."""
+        self.take(checkpoint)
+        self._forgotten.add(checkpoint.identity)
+
+    def retire(self, checkpoint: Checkpoint) -> None:
+        """Drop the position of a file that is no more; remember its content, which may come back compressed."""
+        head = self._heads.get(checkpoint.identity.node, b"")
+        self.forget(checkpoint)
+        self.remember(checkpoint, head)
+
+    def remember(self, checkpoint: Checkpoint, head: bytes = b"") -> None:
+        """Remember, while this process lives, what was read of a file that is no more or has other content now."""
+        past = self._past.setdefault(log_of(checkpoint.path), deque(maxlen=PAST_OF_LOG))
+        past.append(KnownContent(checkpoint, head, is_over=True))
+
+    def forget_identity(self, identity: FileIdentity) -> None:
+        """Drop what the store has of a file that was open."""
+        self._forgotten.add(identity)
+
+    def changes(self) -> tuple[list[Checkpoint], list[FileIdentity]]:
+        """Give what has to be recorded, and what to forget."""
+        return list(self._changed.values()), list(self._forgotten)
+
+    def recorded(self, changes: tuple[list[Checkpoint], list[FileIdentity]]) -> None:
+        """Note that what `changes` gave is in the store."""
+        for checkpoint in changes[0]:
+            if self._changed.get(checkpoint.identity.node) is checkpoint:
+                del self._changed[checkpoint.identity.node]
+        self._forgotten.difference_update(changes[1])
+
+    def miss(self, checkpoint: Checkpoint, now: float, wall: float, *, purge: bool) -> None:
+        """Note that a scan did not find a file; drop it when that has been so for very long.
+
+        A jump of the wall clock alone purges nothing: this process must have missed it for an hour too (hazard 9.3).
+
+        Args:
+            checkpoint: its position.
+            now: the monotonic clock.
+            wall: the wall clock, in seconds since the epoch.
+            purge: whether it is believed to be gone; not while its whole directory is away (hazard 2.4).
+        """
+        node = checkpoint.identity.node
+        since = self._missed.setdefault(node, now)
+        if checkpoint.gone_at is None:
+            self.put(dataclasses.replace(checkpoint, gone_at=wall))
+        elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
+            self.forget(checkpoint)
+
+    def _bound(self, checkpoint: Checkpoint) -> None:
+        """Let go of the oldest of a log's finished files when there are many: nobody asks for them any more (5.5)."""
+        finished = self._finished.setdefault(log_of(checkpoint.path), {})
+        finished[checkpoint.identity.node] = None
+        while len(finished) > PAST_OF_LOG:
+            node = next(iter(finished))
+            del finished[node]
+            position = self._by_node.get(node)
+            if position is not None and position.finished:
+                self.forget(position)
+
+    def _keep(self, checkpoint: Checkpoint) -> None:
+        node = checkpoint.identity.node
+        head = self._heads.get(node)
+        self._drop(node)
+        if head is not None:
+            self._heads[node] = head
+        self._by_node[node] = checkpoint
+        self._by_path.setdefault(checkpoint.path, set()).add(node)
+
+    def _drop(self, node: Node) -> None:
+        before = self._by_node.pop(node, None)
+        if before is None:
+            return
+        self._heads.pop(node, None)
+        nodes = self._by_path[before.path]
+        nodes.discard(node)
+        if not nodes:
+            del self._by_path[before.path]

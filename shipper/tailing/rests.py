@@ -1,0 +1,183 @@
+"""The rest of content that is not where it was read: found by content and read on, or said to be lost.
+
+What is lost this way is the rest of a file that was renamed, copied or compressed while nobody looked (hazard 1.6), or
+that was truncated (hazard 1.3). A truncated file is held, and its checkpoint stays as it is, until its rest is found or
+given up; then it is read from 0.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.tailing.archives import CompressedLog
+from shipper.tailing.copies import is_read_copy, position_at_end
+from shipper.tailing.files import confirmed
+from shipper.tailing.search import Search
+from shipper.tailing.searches import Lost, Searches
+from shipper.tailing.surroundings import log_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shipper.config.model import SourceTable
+    from shipper.events import Checkpoint, Node
+    from shipper.tailing.discovery import Found
+    from shipper.tailing.files import LogFile
+    from shipper.tailing.followed import Followed, OpenContent
+    from shipper.tailing.generations import Generations
+    from shipper.tailing.register import Register
+    from shipper.tailing.surroundings import Neighbours, Surroundings
+
+
+class Rests:
+    """See above. Times are monotonic seconds."""
+
+    def __init__(
+        self, register: Register, surroundings: Surroundings, generations: Generations, wall: Callable[[], float]
+    ) -> None:
+        """Share what is known of the files; `wall` tells seconds since the epoch."""
+        self._register = register
+        self._surroundings = surroundings
+        self._generations = generations
+        self._wall = wall
+        self._searches = Searches()
+        self._not_noted: list[Followed] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._searches)
+
+    def is_looking_for(self, node: Node) -> bool:
+        """Tell whether the content that a file had is being looked for."""
+        return self._searches.is_looking_for(node)
+
+    def look_for(self, position: Checkpoint, sources: tuple[SourceTable, ...], now: float) -> None:
+        """Look for the content of a position that is not where it was."""
+        self._begin(self._lost(position, sources), now)
+
+    def rewritten(self, followed: Followed, now: float) -> None:
+        """Look for the rest of what a file held before, whose content before the offset changed."""
+        lost = self._lost(followed.checkpoint(), followed.sources, followed)
+        lost.unread = followed.unread()
+        followed.held = True
+        self._note_copies(followed)
+        self._begin(lost, now)
+
+    def searched(self) -> list[Checkpoint]:
+        """Give how far the files were read whose content is being looked for."""
+        return [lost.checkpoint for lost in self._searches.lost]
+
+    def step(self, now: float) -> None:
+        """Look a little further; never for long."""
+        for lost in self._searches.step(now):
+            self._settle(lost, now)
+
+    def note_copies(self) -> None:
+        """Note the copies that could not be looked for when their originals were truncated."""
+        waiting, self._not_noted = self._not_noted, []
+        for followed in waiting:
+            if followed.held:
+                self._note_copies(followed)
+
+    def close(self) -> None:
+        """Give up all searches; their checkpoints are in the store, the next start looks again."""
+        self._searches.close()
+
+    def _lost(
+        self, checkpoint: Checkpoint, sources: tuple[SourceTable, ...], truncated: Followed | None = None
+    ) -> Lost:
+        register = self._register
+        rotated = tuple(glob for source in sources for glob in source.rotated)
+
+        def neighbours() -> Neighbours:
+            return self._surroundings.of(checkpoint.path, rotated)
+
+        def is_taken(place: Found) -> bool:
+            node = place.identity.node
+            if node in register.open or register.is_own(node):
+                return True
+            return node != checkpoint.identity.node and register.is_itself(place.path, node)
+
+        return Lost(checkpoint, sources, Search(checkpoint, neighbours, is_taken, register.host), truncated=truncated)
+
+    def _begin(self, lost: Lost, now: float) -> None:
+        if self._searches.begin(lost, now):
+            self._settle(lost, now)
+
+    def _settle(self, lost: Lost, now: float) -> None:
+        """Go on with what was found, or say that nothing was; then read the original anew if it was truncated."""
+        found = lost.search.found
+        try:
+            if found is not None and lost.found_is_sure():
+                self._follow(*found, lost, now)
+            else:
+                lost.search.close()
+                self._give_up(lost, now)
+            if lost.truncated is not None:
+                self._read_anew(lost.truncated, lost.checkpoint, found, now)
+        except OSError:
+            # found, but it cannot be read at this moment
+            self._searches.again(lost, now)
+            return
+        self._generations.suspect(lost.checkpoint.path, lost.sources, lost.checkpoint.modified)
+
+    def _read_anew(
+        self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float
+    ) -> None:
+        telemetry.file_rewritten(followed.path, position.offset, found[0] if found else None)
+        # a copy of it may come to light later, compressed perhaps
+        self._register.positions.remember(position, followed.tailer.head)
+        followed.tailer.restart()
+        followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
+
+    def _follow(self, path: str, content: LogFile | CompressedLog, lost: Lost, now: float) -> None:
+        register, positions = self._register, self._register.positions
+        if content.identity.node in register.open:
+            content.close()
+            return
+        tailer = register.tailer(content, path, lost.sources[0])
+        if not tailer.resume(lost.checkpoint):
+            raise OSError("it changed while it was opened")
+        if lost.truncated is None:
+            positions.forget(lost.checkpoint)
+        if lost.node != content.identity.node and (stale := positions.get(content.identity.node)) is not None:
+            positions.retire(stale)
+        followed = register.follow(tailer, lost.sources, now, listed=lost.checkpoint.modified)
+        followed.gone_at, followed.finite = now, isinstance(content, CompressedLog)
+        telemetry.rest_found(path, lost.checkpoint.path, tailer.offset)
+
+    def _give_up(self, lost: Lost, now: float) -> None:
+        """Say that content is found nowhere. A position whose directory is away is kept: it may be back (2.4)."""
+        position, positions = lost.checkpoint, self._register.positions
+        if lost.truncated is not None:
+            if lost.unread:
+                lost.truncated.tailer.lose("truncated", lost.unread)
+            return
+        reused = self._register.is_found(position.identity.node)
+        if not reused and not self._register.exists(os.path.dirname(position.path)):
+            return
+        if position.gone_at is None:
+            telemetry.rest_not_found(position.path, position.offset)
+        if reused:
+            positions.retire(position)
+        else:
+            positions.miss(position, now, self._wall(), purge=False)
+
+    def _note_copies(self, followed: Followed) -> None:
+        """Note the copies of a truncated file whose bytes were all read, so that nobody reads them again (1.3 c)."""
+        register = self._register
+        neighbours = self._surroundings.of(followed.path, followed.source.rotated)
+        if neighbours.unlisted:
+            self._not_noted.append(followed)
+        suspects = {file.identity.node: file.path for file in neighbours.generations(log_of(followed.path))}
+        for suspect in register.copies.of(followed.node):
+            suspects.setdefault(suspect.node, suspect.path)
+        for node, path in suspects.items():
+            if node in register.open or register.is_itself(path, node):
+                continue
+            copy = confirmed(register.host, path, lambda file: is_read_copy(file, file.status().st_size, followed))
+            if copy is not None:
+                finished = not register.is_found(node)
+                register.positions.put(position_at_end(copy, path, followed, finished=finished))
+                copy.close()

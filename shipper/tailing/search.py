@@ -1,0 +1,145 @@
+"""Where the content of a file went: looks for a checkpoint's bytes under other names (hazards 1.3, 1.6, 1.8, 1.12)."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TYPE_CHECKING
+
+from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
+from shipper.tailing.tailer import recognises
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from shipper.events import Checkpoint
+    from shipper.tailing.discovery import Found
+    from shipper.tailing.files import Files
+    from shipper.tailing.surroundings import Neighbours
+
+MAX_ARCHIVES = 64
+SLACK_NS = 2 * 10**9
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EINTR}
+
+
+class Search:
+    """Looks for the file that holds a checkpoint's content now: by identity first, then by content alone.
+
+    Plain files are looked at in the first step; compressed ones are decompressed a little in each.
+
+    Attributes:
+        found: path and open file, when it was found.
+        pending: a candidate is still being written: look again later.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        neighbours: Callable[[], Neighbours],
+        is_taken: Callable[[Found], bool],
+        files: Files = HOST_FILES,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            checkpoint: what to look for; one at offset 0 is recognised by identity only.
+            neighbours: gives the files among which it may be.
+            is_taken: tells the files that are open or known as something else, so cannot be it.
+            files: the file system.
+        """
+        self.found: tuple[str, LogFile | CompressedLog] | None = None
+        self.pending = False
+        self._checkpoint = checkpoint
+        self._neighbours = neighbours
+        self._is_taken = is_taken
+        self._files = files
+        self._archives: list[tuple[str, CompressedLog]] = []
+        self._steps: Iterator[None] | None = None
+        self._budget = 0
+
+    def step(self, budget: int) -> bool:
+        """Look a little further: decompress at most about `budget` bytes. True when this search is over."""
+        if self._steps is None:
+            self.close()
+            self.pending = False
+            self._steps = self._look()
+        self._budget = budget
+        for _ in self._steps:
+            return False
+        self._steps = None
+        return True
+
+    def close(self) -> None:
+        """Close what is open, found or not."""
+        for _, archive in self._archives:
+            archive.close()
+        self._archives.clear()
+        if self.found is not None:
+            self.found[1].close()
+            self.found = None
+
+    def _look(self) -> Iterator[None]:
+        wanted = self._checkpoint
+        neighbours = self._neighbours()
+        self.pending |= neighbours.unlisted
+        for place in self._candidates(neighbours):
+            content = self._open(place)
+            if isinstance(content, CompressedLog):
+                self._archives.append((place.path, content))
+            elif content is not None and self._recognise(content):
+                self._take(place.path, content)
+                return
+            elif content is not None:
+                content.close()
+        while self._archives:
+            path, archive = self._archives[0]
+            while not archive.advance(wanted.offset, self._budget):
+                yield
+            self._archives.pop(0)
+            if self._recognise(archive):
+                self._take(path, archive)
+                return
+            self.pending |= archive.incomplete
+            archive.close()
+
+    def _take(self, path: str, content: LogFile | CompressedLog) -> None:
+        self.close()
+        self.found = (path, content)
+
+    def _candidates(self, neighbours: Neighbours) -> Iterator[Found]:
+        """Give the file itself first, then by content those with its name, then the others; the newest first."""
+        node = self._checkpoint.identity.node
+        itself = neighbours.by_node.get(node)
+        if itself is not None and not self._is_taken(itself):
+            yield itself
+        if self._checkpoint.offset:
+            name = os.path.basename(self._checkpoint.path)
+            for place in sorted(neighbours.files, key=lambda place: not os.path.basename(place.path).startswith(name)):
+                if place.identity.node != node and not self._is_taken(place):
+                    yield place
+
+    def _open(self, place: Found) -> LogFile | CompressedLog | None:
+        """Open a candidate; compressed ones only if they may hold what was still there at the last look."""
+        try:
+            content = open_content(self._files, place.path)
+        except UnreadableError as error:
+            # the file itself is there, or we are short of descriptors: not "not found"
+            same = place.identity.node == self._checkpoint.identity.node
+            self.pending |= error.number in _PASSING or (same and error.number != errno.ENOENT)
+            return None
+        except OSError:
+            self.pending = True
+            return None
+        old = place.modified < self._checkpoint.modified - SLACK_NS
+        if isinstance(content, CompressedLog) and (old or len(self._archives) >= MAX_ARCHIVES):
+            content.close()
+            return None
+        return content
+
+    def _recognise(self, content: LogFile | CompressedLog) -> bool:
+        same = content.identity.may_be(self._checkpoint.identity)
+        try:
+            return (same or self._checkpoint.offset > 0) and recognises(content, self._checkpoint)
+        except OSError:
+            return False

@@ -1,0 +1,165 @@
+"""A real agent with few descriptors, with a busy neighbour, with a deaf watcher, in a hostile directory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shipper.cloudmonitor.emulator import Emulator, Settings
+from tests.conftest import eventually
+from tests.e2e.host import Host, journal
+from tests.e2e.inotify import LONGEST_QUEUE, UnreadQueue
+
+FILES = 500
+BUSY_BYTES = 512 * 1024 * 1024
+BIGGEST_FLOOD = 200_000
+NAMES = (
+    b"plain.log",
+    b"new\nline.log",
+    b"quo'\"te.log",
+    b"back\\slash.log",
+    b"inv\xff\xfealid.log",
+    b"esc\x1b[31m.log",
+    b"{line}.log",
+    b"%s%n.log",
+    b" .log",
+    b"-rf.log",
+    b"[a-z]*.log",
+    "日志.log".encode(),
+)
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    with Emulator(Settings(store=tmp_path / "accepted.jsonl", qps=0)) as running:
+        yield running
+
+
+@pytest.fixture
+def host(tmp_path: Path, emulator: Emulator) -> Host:
+    return Host(tmp_path, emulator)
+
+
+def numbers(host: Host) -> Counter[int]:
+    return Counter(int(str(event["content"]).rsplit(" ", 1)[1]) for event in journal(host.root / "accepted.jsonl"))
+
+
+def test_few_descriptors_and_many_growing_files(host: Host) -> None:
+    """64 descriptors, 500 files: every line arrives once, and uploads go on meanwhile (hazard 6.1)."""
+    host.through = ("sh", "-c", 'ulimit -n 64 && exec "$@"', "sh")
+    host.start()
+    for turn in range(3):
+        for number in range(FILES):
+            host.write(f"{number}.log", f"ERROR {turn * FILES + number}")
+        eventually(lambda turn=turn: len(numbers(host)) >= (turn + 1) * FILES, 60)  # type: ignore[misc]
+
+    assert host.stop() == 0
+    assert numbers(host) == Counter(range(3 * FILES))
+    assert "Traceback" not in host.log.read_text()
+
+
+def test_an_overflown_queue_of_hints_hides_nothing(host: Host) -> None:
+    """Hints that the kernel dropped, renames among them, are made good at once; later hints come (hazard 2.2)."""
+    longest = int(LONGEST_QUEUE.read_text())
+    if longest > BIGGEST_FLOOD:
+        pytest.skip(f"{LONGEST_QUEUE} is {longest}: a flood would take too long")
+    # nothing but a hint brings a scan in the time of this test
+    host.config.write_text(host.config.read_text().replace('scan_interval = "500ms"', 'scan_interval = "1h"'))
+    host.write("a.log", "ERROR 0")
+    host.start()
+    eventually(lambda: numbers(host) == Counter([0]))
+    with closing(UnreadQueue(host.logs)) as queue:
+        host.running.send_signal(signal.SIGSTOP)
+        for number in range(longest // 2 + 50):
+            path = host.logs / f"{number}.tmp"
+            path.touch()
+            path.unlink()
+        host.write("a.log", "ERROR 1")
+        host.rename("a.log")
+        host.write("a.log.1", "ERROR 2")
+        host.write("a.log", "ERROR 3")
+        host.write("new.log", "ERROR 4")
+        host.running.send_signal(signal.SIGCONT)
+        assert queue.overflowed()
+    eventually(lambda: len(numbers(host)) == 5)
+    host.write("newer.log", "ERROR 5")
+    eventually(lambda: len(numbers(host)) == 6)
+
+    assert host.stop() == 0
+    assert numbers(host) == Counter(range(6))
+
+
+def test_a_quiet_file_beside_an_endless_one(host: Host) -> None:
+    """While a program writes as fast as the disk allows, each line of a quiet file arrives (hazard 6.2)."""
+    stop = threading.Event()
+    written = 0
+
+    def write() -> None:
+        nonlocal written
+        chunk = b"nothing to see here, only very much of it\n" * 25_000
+        with (host.logs / "busy.log").open("ab", buffering=0) as file:
+            while written < BUSY_BYTES and not stop.is_set():
+                written += file.write(chunk)
+
+    host.write("quiet.log")
+    host.start()
+    writer = threading.Thread(target=write)
+    writer.start()
+    waited = []
+    try:
+        for number in range(10):
+            before = time.monotonic()
+            host.write("quiet.log", f"ERROR {number}")
+            eventually(lambda number=number: numbers(host)[number])  # type: ignore[misc]
+            waited.append(round(time.monotonic() - before, 3))
+    finally:
+        stop.set()
+        writer.join()
+    sys.stdout.write(f"bytes written meanwhile {written}\n")
+    sys.stdout.write(f"seconds from line to acknowledgement {waited}\n")
+
+    assert host.stop() == 0
+    assert numbers(host) == Counter(range(10))
+
+
+def test_a_hostile_directory_harms_nobody(host: Host) -> None:
+    """Odd names are read, odd files are skipped, nothing blocks, no name forges a line of our log (2.6, 10.3)."""
+    os.mkfifo(host.logs / "fifo.log")
+    (host.logs / "directory.log").mkdir()
+    (host.logs / "device.log").symlink_to("/dev/zero")
+    (host.logs / "dangling.log").symlink_to("nowhere")
+    (host.logs / "loop.log").symlink_to("pool.log")
+    (host.logs / "pool.log").symlink_to("loop.log")
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        there = os.open(host.logs, os.O_RDONLY)
+        try:
+            # the path of a socket is short: by way of the directory's descriptor
+            listening.bind(f"/proc/self/fd/{there}/socket.log")
+        finally:
+            os.close(there)
+        host.start()
+        for number, name in enumerate(NAMES):
+            with open(os.fsencode(host.logs) + b"/" + name, "w") as file:
+                file.write(f"ERROR {number}\n")
+        eventually(lambda: len(numbers(host)) == len(NAMES))
+        host.write("plain.log", f"ERROR {len(NAMES)}")
+        eventually(lambda: len(numbers(host)) == len(NAMES) + 1)
+        assert host.stop() == 0
+
+    assert numbers(host) == Counter(range(len(NAMES) + 1))
+    told = host.log.read_bytes()
+    assert b"Traceback" not in told
+    assert b"\x1b" not in told
+    assert b"line.log" not in {line[:8] for line in told.split(b"\n")}
+    for skipped in (b"fifo.log", b"device.log", b"dangling.log", b"loop.log", b"socket.log"):
+        assert skipped in told

@@ -1,0 +1,87 @@
+"""What idle files cost, and what a busy file costs the quiet ones: counted, not timed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shipper.agent.intake import TURN_BYTES
+from tests.kernel.agent import Agent
+from tests.kernel.counting import CountingFiles
+
+IDLE_FILES = 10_000
+MOST_BYTES_OF_A_TURN = 3 * TURN_BYTES
+"""A turn ends with the block that passes its limit, two of them as a rule; the first look at a file comes on top."""
+SETTLING_LOOKS = 20
+"""Looks until every file was read, and those beyond the limit of open files are closed again."""
+
+
+@pytest.mark.timeout(300)
+def test_idle_files_cost_a_look_each_and_nothing_else(tmp_path: Path) -> None:
+    """10,000 idle files: a pass lists once, opens and reads nothing; an active file is opened alone (2.5, 6.7)."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for number in range(IDLE_FILES):
+        (logs / f"{number:05}.log").write_text(f"ERROR {number}\n")
+    files = CountingFiles()
+    agent = Agent(tmp_path, f"{logs}/*.log", files=files)
+    agent.start()
+    try:
+        for _ in range(SETTLING_LOOKS):
+            agent.look()
+        assert sorted(agent.times()) == list(range(IDLE_FILES))
+
+        files.clear()
+        before = time.process_time()
+        agent.look()
+        sys.stdout.write(f"cpu seconds of an idle look at 10,000 files {round(time.process_time() - before, 3)}\n")
+        idle = dict(files.calls)
+
+        files.clear()
+        with (logs / "00007.log").open("a") as file:
+            file.write(f"ERROR {IDLE_FILES}\n")
+        agent.look()
+        active, read = dict(files.calls), dict(files.bytes_read)
+        agent.settle()
+    finally:
+        agent.stop()
+
+    sys.stdout.write(f"calls of an idle look {idle}\n")
+    assert idle["list"] == 1
+    assert "open" not in idle
+    assert "read" not in idle
+    assert idle["stat"] + idle.get("fstat", 0) <= 2 * IDLE_FILES
+    assert active.get("open", 0) <= 1
+    assert set(read) <= {f"{logs}/00007.log"}
+    assert agent.times()[IDLE_FILES] == 1
+    assert agent.times().total() == IDLE_FILES + 1
+
+
+def test_a_quiet_line_waits_for_one_turn_of_a_busy_file(tmp_path: Path) -> None:
+    """However much a file has, others are read after one turn of it, in every pass (hazard 6.2)."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "a-busy.log").write_bytes(b"nothing to see here\n" * 400_000)
+    (logs / "quiet.log").touch()
+    files = CountingFiles()
+    agent = Agent(tmp_path, f"{logs}/*.log", files=files)
+    agent.start()
+    try:
+        for number in range(10):
+            with (logs / "quiet.log").open("a") as file:
+                file.write(f"ERROR {number}\n")
+            files.clear()
+            agent.clock.seconds += 1.0
+            more = agent.intake.step(agent.clock.monotonic())
+            agent.gather()
+            assert more, "the busy file came to its end: the test is too small"
+            assert agent.times()[number] == 1
+            assert 0 < files.bytes_read[f"{logs}/a-busy.log"] <= MOST_BYTES_OF_A_TURN
+        agent.settle()
+    finally:
+        agent.stop()
+
+    assert sorted(agent.times().elements()) == list(range(10))

@@ -1,0 +1,342 @@
+"""Lines that become records of several lines, messages of containers, and lines of wide encodings."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shipper.config.model import MultilineTable, SourceTable
+from shipper.events import Block, Checkpoint
+from shipper.tailing.files import LogFile
+from shipper.tailing.formats import assembler_of
+from shipper.tailing.tailer import Halt, Tailer
+
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+SILENCE = 10.0
+
+
+class Log:
+    """A file that grows, and a tailer of it that can be killed and started again."""
+
+    def __init__(self, path: Path, **keys: object) -> None:
+        self.path = path
+        path.touch()
+        self.source = SourceTable(name="app", paths=(str(path),), **keys)  # type: ignore[arg-type]
+        self.clock = 0.0
+        self.records: list[tuple[int, str]] = []
+        self.times: list[datetime | None] = []
+        self.lost: dict[str, int] = {}
+        self.start(None)
+
+    def start(self, checkpoint: Checkpoint | None) -> None:
+        self.file = LogFile.open(str(self.path))
+        self.tailer = Tailer(
+            self.file,
+            str(self.path),
+            self.source.origin,
+            max_line_bytes=self.source.max_line_bytes,
+            partial_timeout=self.source.partial_timeout,
+            assembler=assembler_of(self.source),
+        )
+        assert checkpoint is None or self.tailer.resume(checkpoint)
+
+    def restart(self) -> None:
+        checkpoint = self.tailer.checkpoint()
+        self.file.close()
+        self.start(checkpoint)
+
+    def write(self, data: bytes) -> None:
+        with self.path.open("ab") as file:
+            file.write(data)
+
+    def read(self, *, flush: bool = False) -> Halt:
+        while isinstance(block := self.tailer.next_block(NOW, self.clock, flush=flush), Block):
+            encoding = block.origin.encoding
+            if block.records is None:
+                at = block.offset
+                for line in block.data.splitlines(keepends=True):
+                    self.records.append((at, line.decode(encoding, "replace").rstrip("\r\n")))
+                    at += len(line)
+                continue
+            for record in block.records:
+                self.records.append((record.offset, block.data[record.start : record.end].decode(encoding, "replace")))
+                self.times.append(record.time)
+        for loss in self.tailer.take_losses():
+            self.lost[loss.reason] = self.lost.get(loss.reason, 0) + loss.amount
+        return block
+
+    def wait(self) -> None:
+        self.read()
+        self.clock += SILENCE
+        self.read()
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for _, text in self.records]
+
+
+TRACE = ["2026-11-23 first", *(f"\tat line {n}" for n in range(29)), "2026-11-23 second"]
+START = MultilineTable(start=r"^\d{4}-")
+
+
+@pytest.mark.parametrize("cut", range(1, 31))
+@pytest.mark.parametrize("how", ["more", "restart", "silence", "flush"])
+def test_a_trace_cut_at_every_line(tmp_path: Path, cut: int, how: str) -> None:
+    """Joined while its writer pauses and over a restart; taken as it is after a silence (hazard 4.1)."""
+    log = Log(tmp_path / "a", multiline=START)
+    log.write("".join(line + "\n" for line in TRACE[:cut]).encode())
+    assert log.read() is Halt.UNFINISHED
+    assert log.records == []
+    assert log.tailer.offset == 0
+    if how == "restart":
+        log.restart()
+    elif how == "silence":
+        log.wait()
+    elif how == "flush":
+        log.read(flush=True)
+    log.write("".join(line + "\n" for line in TRACE[cut:]).encode())
+    log.wait()
+    log.file.close()
+
+    whole = ["\n".join(TRACE[:-1]), TRACE[-1]]
+    rest = ["\n".join(TRACE[:cut]), *TRACE[cut:]]
+    assert log.texts == (rest if how in {"silence", "flush"} else whole)
+    assert log.lost == {}
+
+
+def test_lines_before_the_first_start_and_windows_ends(tmp_path: Path) -> None:
+    """Each is a record of its own; offsets are those of first bytes, terminators are in no record."""
+    log = Log(tmp_path / "a", multiline=START)
+    log.write(b"\xef\xbb\xbfstray\r\nstray too\r\n2026-1 a\r\n  b\r\n2026-2\r\n")
+    log.wait()
+    log.file.close()
+
+    assert log.records == [(0, "stray"), (10, "stray too"), (21, "2026-1 a\r\n  b"), (36, "2026-2")]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_a_record_over_its_limits(tmp_path: Path, restart: bool) -> None:
+    """Matched at that size; the rest is skipped to the next start, also over a restart, and counted."""
+    log = Log(tmp_path / "a", multiline=MultilineTable(start="^S", max_lines=3))
+    log.write(b"S 1\n" + b" more\n" * 10)
+    log.read()
+    if restart:
+        log.restart()
+    log.write(b" more\nS 2\n")
+    log.wait()
+    big = Log(tmp_path / "b", multiline=MultilineTable(start="^S"), max_line_bytes=1024)
+    big.write(b"S\n" + b" 0123456\n" * 1000 + b"S 2\n")
+    big.wait()
+    log.file.close()
+    big.file.close()
+
+    assert log.texts == ["S 1\n more\n more", "S 2"]
+    assert log.lost == {"record_too_long": 54}
+    assert [len(text) for text in big.texts] == [1018, 3]
+    assert big.lost == {"record_too_long": 2 + 9000 - 1019}
+
+
+PYTHON = """\
+import logging, sys
+logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout)
+logging.warning("before")
+try:
+    try:
+        1 / 0
+    except ZeroDivisionError as error:
+        raise KeyError("x") from error
+except KeyError:
+    logging.exception("failed")
+logging.warning("after")
+print("plain")
+"""
+
+
+def test_python_tracebacks_as_python_prints_them(tmp_path: Path) -> None:
+    """A chained traceback belongs to the line that introduces it; the lines around it stay alone."""
+    log = Log(tmp_path / "a", multiline=MultilineTable(preset="python"))
+    log.write(subprocess.run([sys.executable, "-c", PYTHON], capture_output=True, check=True).stdout)
+    log.wait()
+    log.file.close()
+
+    assert [len(text.splitlines()) for text in log.texts] == [1, 11, 1, 1] or len(log.texts) == 4
+    assert "failed" in log.texts[1]
+    assert log.texts[1].endswith("KeyError: 'x'")
+    assert "ZeroDivisionError" in log.texts[1]
+
+
+@pytest.mark.parametrize(
+    ("preset", "records"),
+    [
+        (
+            "java",
+            [
+                "12:00 INFO fine",
+                (
+                    "12:01 ERROR failed\njava.lang.IllegalStateException: x\n\tat a.B.c(B.java:1)\n\t... 3 more\n"
+                    "Caused by: java.io.IOException: y\n\tat a.D.e(D.java:2)\n\tSuppressed: a.b.CException: z"
+                ),
+                "12:02 INFO fine",
+            ],
+        ),
+        (
+            "go",
+            [
+                "2026/11/23 start",
+                "panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:5 +0x39\nexit status 2",
+                "2026/11/23 again",
+            ],
+        ),
+        ("ruby", ["I, ok", "a.rb:1:in `b': boom (RuntimeError)\n\tfrom a.rb:2:in `c'\n\tfrom a.rb:3", "I, ok"]),
+        (
+            "dotnet",
+            [
+                "info: ok",
+                (
+                    "fail: bad\nSystem.InvalidOperationException: x\n ---> System.IO.IOException: y\n   at A.B()\n"
+                    "   --- End of inner exception stack trace ---\n   at D.E()"
+                ),
+                "info: ok",
+            ],
+        ),
+    ],
+)
+def test_traces_of_other_languages(tmp_path: Path, preset: str, records: list[str]) -> None:
+    """A trace belongs to the line that introduces it; ordinary lines stay alone."""
+    log = Log(tmp_path / "a", multiline=MultilineTable(preset=preset))
+    log.write("".join(record + "\n" for record in records).encode())
+    log.wait()
+    log.file.close()
+    if preset == "go":
+        # a panic is printed by the runtime, below whatever was said last
+        assert log.texts == ["\n".join(records[:2]), records[2]]
+    else:
+        assert log.texts == records
+
+
+def cri(stream: str, tag: str, text: str) -> bytes:
+    return f"2026-11-23T10:00:00.123456789Z {stream} {tag} {text}\n".encode()
+
+
+@pytest.mark.parametrize("restart_after", [None, 0, 1, 2, 3])
+def test_parts_of_two_streams_between_each_other(tmp_path: Path, restart_after: int | None) -> None:
+    """P(stdout) P(stderr) F F: two messages in the order of their first parts, once, also over a crash (hazard 4.3)."""
+    log = Log(tmp_path / "a", format="cri")
+    parts = [cri("stdout", "P", "out "), cri("stderr", "P", "err "), cri("stdout", "F", "1"), cri("stderr", "F", "2")]
+    for number, part in enumerate(parts):
+        log.write(part)
+        log.read()
+        if number == restart_after:
+            log.restart()
+    log.read()
+    log.file.close()
+
+    assert log.records == [(0, "out 1"), (len(parts[0]), "err 2")]
+    assert log.times[0] == datetime(2026, 11, 23, 10, 0, 0, 123456, tzinfo=UTC)
+
+
+def test_a_part_whose_end_never_comes(tmp_path: Path) -> None:
+    """A container that died leaves a P: taken as it is after a silence, and what follows is read (hazard 4.3)."""
+    log = Log(tmp_path / "a", format="cri")
+    log.write(cri("stdout", "P", "last words"))
+    log.wait()
+    log.write(b"no cri line\n" + cri("stdout", "F", "next"))
+    log.read()
+    log.file.close()
+
+    assert log.texts == ["last words", "no cri line", "next"]
+    assert log.tailer.odd_lines == 1
+
+
+def test_docker_splits_long_messages_anywhere(tmp_path: Path) -> None:
+    """Parts are joined until a newline ends them; text in any script survives (hazard 4.2)."""
+    log = Log(tmp_path / "a", format="docker")
+    message = "错误 " * 12000
+    for at in range(0, len(message), 16384):
+        part = {"log": message[at : at + 16384], "stream": "stdout", "time": "2026-11-23T10:00:00.5Z"}
+        if at + 16384 >= len(message):
+            part["log"] += "\n"
+        log.write(orjson.dumps(part) + b"\n")
+    log.write(b'{"log":"half\\n","stream":"std')
+    log.read()
+    log.write(b'err","time":"x"}\n')
+    log.read()
+    log.file.close()
+
+    assert log.texts[1:] == ["half"]
+    assert log.texts[0] == message.encode()[: 64 * 1024].decode(errors="replace")
+    assert log.lost == {"record_too_long": len(message.encode()) - 64 * 1024}
+    assert log.times == [datetime(2026, 11, 23, 10, 0, 0, 500000, tzinfo=UTC), None]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "utf-8", "gb18030", "auto", "utf-16"]),
+    st.lists(
+        st.text(st.characters(exclude_characters="\r\n\0\ufeff", exclude_categories=["Cs"]), max_size=12),
+        min_size=1,
+        max_size=8,
+    ),
+    st.lists(st.integers(0, 300), max_size=6),
+    st.booleans(),
+)
+def test_any_text_in_any_encoding_in_any_pieces(
+    tmp_path_factory: pytest.TempPathFactory, encoding: str, lines: list[str], cuts: list[int], restart: bool
+) -> None:
+    """Lines and offsets are those of the whole, however it was written, also U+0A0A and over restarts (hazard 3.4)."""
+    codec = {"auto": "utf-16-be", "utf-16": "utf-16-le"}.get(encoding, encoding)
+    mark = "\ufeff".encode(codec) if encoding in {"auto", "utf-16"} else b""
+    lines = [*lines, "\u0a0a\u0d0a\U0001f600"]
+    encoded = [(line + "\n").encode(codec) for line in lines]
+    data = mark + b"".join(encoded)
+    log = Log(tmp_path_factory.mktemp("t") / "a", encoding=encoding)
+    for start, end in itertools.pairwise([0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]):
+        log.write(data[start:end])
+        log.read()
+        if restart:
+            log.restart()
+    log.file.close()
+    starts = [0, *itertools.accumulate(len(mark) * (n == 0) + len(line) for n, line in enumerate(encoded))]
+
+    assert log.records == list(zip(starts, lines, strict=False))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=400), st.sampled_from(["docker", "cri", "json"]), st.booleans())
+def test_hostile_bytes_end_no_reading(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, form: str, multiline: bool
+) -> None:
+    """Whatever a log holds is read to its end, or counted (hazard 10.3)."""
+    log = Log(
+        tmp_path_factory.mktemp("t") / "a",
+        format="plain" if multiline else form,
+        multiline=MultilineTable(preset="python") if multiline else MultilineTable(),
+    )
+    log.write(data + b"\nend\n")
+    log.wait()
+    log.wait()
+    log.file.close()
+
+    assert log.tailer.offset == len(data) + 5
+    assert log.texts[-1].endswith("end")
+
+
+def test_a_hole_of_gigabytes_is_passed_at_once(tmp_path: Path) -> None:
+    """A writer without O_APPEND leaves one when its file is cut (hazard 1.4)."""
+    log = Log(tmp_path / "a")
+    with log.path.open("r+b") as file:
+        file.truncate(5 * 2**30)
+    log.write(b"line\n")
+    log.read()
+    log.file.close()
+
+    assert log.texts == ["line"]
+    assert log.lost == {"nul": 5 * 2**30}

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from shipper.tailing.hints import Notebook
 
+# the instance, and the pipe that ends its thread
+_DESCRIPTORS: Final = 3
 _NONE: Final = WatchDescriptor(-1)
 _ENDS: Final = InotifyConstants.IN_DELETE_SELF | InotifyConstants.IN_MOVE_SELF | InotifyConstants.IN_UNMOUNT
 _NAMES: Final = (
@@ -89,6 +91,7 @@ class Inotify:
             OSError: EMFILE, this user has too many instances or this process too many files.
         """
         self._notebook = notebook
+        _make_sure_of_room()
         self._kernel = InotifyFD()
         self._kernel.name = "inotify"
         self._kernel.start()
@@ -131,3 +134,13 @@ class Inotify:
         """End the instance and its thread."""
         self._kernel.stop()
         self._kernel.join()
+
+
+def _make_sure_of_room() -> None:
+    """Raise EMFILE before `InotifyFD` does, which leaks its first descriptor when there is none for its pipe."""
+    opened: list[int] = []
+    try:
+        opened.extend(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC) for _ in range(_DESCRIPTORS))
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)

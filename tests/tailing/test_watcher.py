@@ -405,6 +405,31 @@ def test_a_directory_that_refuses_is_told_once_until_it_is_heard(tmp_path: Path,
         listening.watcher.close()
 
 
+def open_descriptors() -> set[int]:
+    with os.scandir("/proc/self/fd") as entries:
+        listed = {int(entry.name) for entry in entries}
+    # the listing itself needed one
+    return {number for number in listed if os.path.lexists(f"/proc/self/fd/{number}")}
+
+
+@pytest.mark.parametrize("free", [0, 1, 2])
+def test_an_instance_without_room_for_all_its_descriptors_leaks_none(free: int) -> None:
+    """It is tried again and again: each failure gives back what it took (hazards 2.2, 6.1)."""
+    before = open_descriptors()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # the lowest free numbers are those given next: the limit leaves just so many
+    room = next(number for number in itertools.count() if number - len([d for d in before if d < number]) == free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
+    try:
+        with pytest.raises(OSError, match=r".") as raised:
+            Inotify(Notebook(threading.Event()))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert raised.value.errno == errno.EMFILE
+    assert open_descriptors() == before
+
+
 @pytest.mark.parametrize(("writes", "number"), [(True, errno.ENOENT), (False, errno.ENOENT), (True, errno.ENOTDIR)])
 def test_what_cannot_be_listened_to_raises(tmp_path: Path, writes: bool, number: int) -> None:
     """The instance answers with the system's own error and goes on."""

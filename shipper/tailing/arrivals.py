@@ -146,6 +146,9 @@ class Arrivals:
                 skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
             elif not never_seen and register.copies.may_be_one(opened, file, there, now):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
+            elif not never_seen and any(not f.held and f.tailer.is_rewritten() for f in there if f.tailer.offset):
+                # truncated while it was compared: its reader has to notice first
+                register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")
             elif (original := self._unreadable_original(opened)) is not None:
                 skipped[file.path] = f"perhaps a copy of {original}, which cannot be read now; waiting to see"
             else:

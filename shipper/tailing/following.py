@@ -180,6 +180,7 @@ class Following:
         """Look a little further for content that is not where it was; never for long."""
         if self._rests:
             self._surroundings.forget()
+            self._rests.note_copies()
             self._rests.step(now)
             self._generations.settle(now, self._rests.searched())
 

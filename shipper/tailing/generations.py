@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
 from shipper.tailing.known import is_in_open_file, known_part
 from shipper.tailing.surroundings import log_of, possible_logs
@@ -54,6 +55,16 @@ class Relatives:
         nodes = {followed.node for followed in closed}
         self.past += [known for known in register.positions.known() if known.checkpoint.identity.node in nodes]
 
+    def may_be_rewritten(self) -> bool:
+        """Tell whether some open file has other content than was read, and its reader has not noticed yet.
+
+        What was copied from it before cannot be told from what nobody read.
+        """
+        try:
+            return any(not followed.held and followed.tailer.is_rewritten() for followed in self.open)
+        except OSError:
+            return True
+
     @property
     def watermark(self) -> int:
         """Give the time up to which the family is known, in nanoseconds since the epoch; 0 for nothing."""
@@ -71,6 +82,7 @@ class Generations:
         self._since: dict[str, int] = {}
         self._inodes: dict[str, frozenset[int]] = {}
         self._growing: dict[Node, tuple[int, float]] = {}
+        self._empty: dict[Node, float] = {}
         self._shut: set[str] = set()
         self._searched: set[Node] = set()
 
@@ -191,11 +203,7 @@ class Generations:
             return True
         neighbours = self._surroundings.of(log, [glob for source in sources for glob in source.rotated])
         complete = not neighbours.unlisted
-        try:
-            if any(not followed.held and followed.tailer.is_rewritten() for followed in relatives.open):
-                # what was copied from it cannot be told from what nobody read, before its reader has noticed
-                return False
-        except OSError:
+        if relatives.may_be_rewritten():
             return False
         # the newest come first: the rest is history
         recent = list(takewhile(lambda file: file.modified >= watermark, neighbours.generations(log)))
@@ -260,6 +268,10 @@ class Generations:
         except OSError:
             content.close()
             return False
+        if not known and (relatives.may_be_rewritten() or (plain and self._is_empty(file, content, now))):
+            # truncated while it was compared, or a copy whose first bytes are not written yet
+            content.close()
+            return False
         whole = not (isinstance(content, CompressedLog) and self._is_growing(file, content, now))
         if known or not whole:
             content.close()
@@ -288,6 +300,16 @@ class Generations:
         if is_in_open_file(content, size, relatives.open):
             return True, None
         return known_part(content, relatives.past)
+
+    def _is_empty(self, file: Found, content: LogFile | CompressedLog, now: float) -> bool:
+        """Tell whether a plain file was listed empty, and not long ago."""
+        if file.size:
+            return False
+        since = self._empty.setdefault(content.identity.node, now)
+        if now - since < COPY_PATIENCE:
+            return True
+        del self._empty[content.identity.node]
+        return False
 
     def _is_growing(self, file: Found, content: CompressedLog, now: float) -> bool:
         """Tell whether an archive seems to be cut: it may still be written, and is looked at again when it grew."""

@@ -218,7 +218,8 @@ class Register:
     def is_itself(self, path: str, node: Node) -> bool:
         """Tell whether a file that is not open is the one that its position was taken from: inodes are reused (1.7)."""
         position = self.positions.get(node)
-        if position is None:
+        if position is None or not position.offset:
+            # where nothing was read the content confirms nothing
             return False
         file = confirmed(
             self.host, path, lambda file: position.identity.may_be(file.identity) and recognises(file, position)

@@ -432,3 +432,57 @@ def control_broken(error: BaseException) -> None:
     """Tell of a mistake of our own: a question on the agent's socket that could not be answered."""
     _count("questions_failed")
     _log.error("The agent failed on a question.", exc_info=error, extra={"code": "control_broken", "fields": {}})
+
+
+def watches_exhausted(directory: str, amount: int, remedy: str) -> None:
+    """Tell that the kernel gives no more watches, so that directories are only polled (hazard 2.2)."""
+    _count("directories_not_watched", amount)
+    more = f" and {amount - 1} more" if amount > 1 else ""
+    _tell(
+        logging.WARNING,
+        "watches_exhausted",
+        f"The limit of watched directories is reached: {remedy}. {directory}{more} cannot be watched; "
+        "looked at every second instead, nothing is lost.",
+        directory=directory,
+        directories=amount,
+    )
+
+
+def inotify_not_begun(reason: str, remedy: str) -> None:
+    """Tell that no directory can be watched, so that all are only polled (hazard 2.2)."""
+    _count("watchers_not_begun")
+    _tell(
+        logging.WARNING,
+        "inotify_not_begun",
+        f"No directory can be watched ({reason}): {remedy}. All are looked at every second instead, nothing is lost.",
+        reason=reason,
+    )
+
+
+def file_system_polled(directory: str, kind: str) -> None:
+    """Tell, once for a mounted file system, that it does not tell all changes and is polled (hazard 2.3)."""
+    _count("file_systems_polled")
+    _tell(
+        logging.INFO,
+        "file_system_polled",
+        f"{directory} lies on a file system of type {kind}, which does not tell of every change; "
+        "it is looked at every second.",
+        directory=directory,
+        kind=kind,
+    )
+
+
+def hints_overflowed(*, tell: bool) -> None:
+    """Count that more happened in the watched directories than could be told; all of them are looked at (hazard 2.2).
+
+    Args:
+        tell: say so in the log, too; a storm would otherwise fill it.
+    """
+    _count("hints_overflowed")
+    if tell:
+        _tell(
+            logging.INFO,
+            "hints_overflowed",
+            "More changed in the watched directories than the kernel could tell; "
+            "all of them are looked at at once, nothing is lost. Further times are counted, not told, for 10 minutes.",
+        )

@@ -181,6 +181,11 @@ class Intake:
         if self._watcher is None:
             return
         hints = self._watcher.take()
+        if hints.overflowed:
+            # what was written, and where names changed, is not known: everything is looked at (hazard 2.2)
+            self._scan_at.clear()
+            for followed in self._following.files.values():
+                followed.active = True
         if hints.written:
             for followed in self._following.files.values():
                 if followed.tailer.path in hints.written:

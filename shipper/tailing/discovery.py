@@ -1,24 +1,36 @@
 """Finds the files of a source: globs and excludes over the real directories, with the policy for links.
 
-A scan is the truth about which files there are; the watcher only says when to scan sooner (hazard 2.1). Excluded
-directories are not entered, `**` follows no directory links, and only regular files are found (hazard 2.6).
+A scan is the truth about which files there are; the watcher only says when to scan sooner (hazard 2.1). It lists a
+directory once and looks at a plain file once, only if its name matches (hazard 2.5). Only regular files are found
+(hazard 2.6).
+
+What bounds a walk: excluded directories and the agent's own are not entered; `**` follows no directory links; wildcards
+do not lead into the kernel's own directories, nor deeper than `MAX_DEPTH`, nor into more than `MAX_DIRECTORIES`, the
+shallowest first. Like `find` it crosses into other file systems. What an operator names outright, before the first
+wildcard, is entered whatever it is. A name that vanishes while the walk is under way was simply not there.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shipper.events import FileIdentity
+from shipper.tailing import access, links
 from shipper.tailing.files import HOST_FILES
-from shipper.tailing.globs import excluded, has_magic, name_pattern
+from shipper.tailing.globs import ANY_DEPTH, excludes, glob_of, has_magic, name_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shipper.tailing.files import Entry, Files
+
+MAX_DEPTH: Final = 100
+MAX_DIRECTORIES: Final = 100_000
+KERNEL_DIRECTORIES: Final = frozenset({"/proc", "/sys", "/dev"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +58,9 @@ class Discovery:
 
     Attributes:
         files: by path, in the order of the globs.
-        skipped: reason by path, for what a glob matched but is not followed.
-        directories: those that were listed, for the watcher.
-        entries: all names in each of them, with their inodes.
+        skipped: reason by path, or by glob, for what is not followed though a glob asks for it.
+        directories: those in which files are looked for, for the watcher.
+        entries: all names in each directory that was listed, with their inodes, links' own.
     """
 
     files: dict[str, Found] = field(default_factory=dict)
@@ -58,115 +70,214 @@ class Discovery:
 
 
 def discover(
-    paths: Sequence[str], exclude: tuple[str, ...], own: frozenset[str] = frozenset(), files: Files = HOST_FILES
+    paths: Sequence[str],
+    exclude: tuple[str, ...],
+    own: frozenset[str] = frozenset(),
+    files: Files = HOST_FILES,
+    *,
+    max_directories: int = MAX_DIRECTORIES,
 ) -> Discovery:
     """Find the files of a source.
 
     Args:
         paths: absolute globs.
-        exclude: globs of paths, or of names when they hold no slash.
-        own: directories of the agent itself, never read (hazard 6.6).
+        exclude: globs of paths, or of names when they hold no slash; a name that is a directory of a glob's fixed
+            part is not judged by the latter.
+        own: directories of the agent itself, links resolved, never read (hazard 6.6).
         files: the file system.
+        max_directories: how many directories are listed at most.
     """
-    walk = _Walk(files, exclude, own)
+    walk = _Walk(files, exclude, own, max_directories)
     for pattern in paths:
-        parts = [part for part in pattern.split("/") if part]
-        for path in walk.expand("/", parts):
-            if path not in walk.seen.files:
-                walk.judge(path, pattern)
-    for path in walk.seen.files:
-        walk.seen.skipped.pop(path, None)
+        walk.find(pattern)
     return walk.seen
 
 
 class _Walk:
-    """One walk over the directories; each is listed once."""
+    """One walk over the directories; what was listed or looked at for one glob is not asked for again."""
 
-    def __init__(self, files: Files, exclude: tuple[str, ...], own: frozenset[str]) -> None:
+    def __init__(self, files: Files, exclude: tuple[str, ...], own: frozenset[str], max_directories: int) -> None:
         self.seen = Discovery()
         self._files = files
-        self._exclude = exclude
-        self._own = own
+        self._excludes = excludes(exclude)
+        self._max_directories = max_directories
+        self._is_full = False
         self._listings: dict[str, list[Entry]] = {}
+        self._statuses: dict[str, os.stat_result | None] = {}
+        self._own = own
+        self._own_identities = {
+            FileIdentity(status.st_dev, status.st_ino) for path in own if (status := self._status(path)) is not None
+        }
+        self._own_inodes = {identity.inode for identity in self._own_identities}
 
-    def expand(self, base: str, parts: list[str]) -> Iterator[str]:
-        """Give the paths below `base` that the parts of a pattern match."""
-        if base in self._own or (base != "/" and excluded(base, self._exclude)):
+    def find(self, pattern: str) -> None:
+        """Find what one glob matches."""
+        glob = glob_of(pattern)
+        if self._excludes.covers_path(glob.fixed) or self._is_within_own(glob.fixed):
             return
-        if not parts:
-            yield base
-            return
-        part, rest = parts[0], parts[1:]
-        if part != "**" and not has_magic(part):
-            path = os.path.join(base, part)
-            if not rest:
-                # a file that is named outright may come later: its directory is worth watching
-                self.seen.directories.add(base)
-            if self._exists(path):
-                yield from self.expand(path, rest)
-            return
-        entries = self._list(base)
-        if part == "**":
-            yield from self.expand(base, rest or ["*"])
-            for entry in entries:
-                if not entry.name.startswith(".") and entry.is_directory:
-                    yield from self.expand(os.path.join(base, entry.name), parts)
+        # a directory, the part that is looked for in it, and how far below the fixed part it is
+        self._is_full = False
+        waiting = deque([(glob.fixed, 0, 0)])
+        met = {(glob.fixed, 0)}
+        while waiting:
+            directory, at, depth = waiting.popleft()
+            part = glob.parts[at]
+            if at + 1 == len(glob.parts):
+                self._find_files(directory, part, pattern)
+                continue
+            below = [(directory, at + 1, depth)] if part == ANY_DEPTH else []
+            step = 0 if part == ANY_DEPTH else 1
+            below += [(path, at + step, depth + 1) for path in self._directories(directory, part)]
+            for place in below:
+                if place[2] > MAX_DEPTH:
+                    self.seen.skipped[place[0]] = (
+                        f"it lies more than {MAX_DEPTH} directories below {glob.fixed}; name it in `paths` to read it"
+                    )
+                elif place[:2] not in met:
+                    met.add(place[:2])
+                    waiting.append(place)
+        if self._is_full:
+            self.seen.skipped[pattern] = (
+                f"the source's globs lead into more than {self._max_directories} directories; the rest is not read: "
+                "name the directories you mean, or exclude some"
+            )
+
+    def _find_files(self, directory: str, part: str, pattern: str) -> None:
+        """Judge the files in a directory that the last part of a glob matches."""
+        if not has_magic(part):
+            # it may come later, so its directory is worth watching
+            path = os.path.join(directory, part)
+            if self._judge(path, pattern) or self._status(directory) is not None:
+                self.seen.directories.add(directory)
             return
         wanted = name_pattern(part)
-        for entry in entries:
-            path = os.path.join(base, entry.name)
-            if wanted.match(entry.name) and (not rest or self._is_directory(entry, path)):
-                yield from self.expand(path, rest)
+        for entry in self._list(directory):
+            if not entry.is_directory and wanted.match(entry.name):
+                self._judge(os.path.join(directory, entry.name), pattern)
 
-    def judge(self, path: str, pattern: str) -> None:
-        """Note a path that a pattern matched: as a file, or as skipped with its reason."""
+    def _directories(self, directory: str, part: str) -> Iterator[str]:
+        """Give the directories in a directory that a part of a glob leads to."""
+        if part != ANY_DEPTH and not has_magic(part):
+            path = os.path.join(directory, part)
+            if self._may_enter(path, None) and self._leads_on(path, directory):
+                yield path
+            return
+        wanted = name_pattern("*" if part == ANY_DEPTH else part)
+        for entry in self._list(directory):
+            if not (entry.is_directory or (entry.is_link and part != ANY_DEPTH)) or not wanted.match(entry.name):
+                continue
+            path = os.path.join(directory, entry.name)
+            if self._may_enter(path, entry.inode) and (entry.is_directory or self._leads_on(path, directory)):
+                yield path
+
+    def _may_enter(self, path: str, inode: int | None) -> bool:
+        """Tell whether a directory that a wildcard leads to is to be walked at all."""
+        if path in KERNEL_DIRECTORIES or path in self._own or self._excludes.covers(path):
+            return False
+        return (inode is not None and inode not in self._own_inodes) or not self._is_own(path)
+
+    def _leads_on(self, path: str, directory: str) -> bool:
+        """Tell whether a name is a directory, or a link to one that is to be followed."""
         try:
-            link = self._files.status(path, follow=False)
-            status = self._files.status(path) if stat.S_ISLNK(link.st_mode) else link
-        except FileNotFoundError:
-            self.seen.skipped[path] = "a link to a file that is not there"
-            return
+            status = self._files.status(path, follow=False)
+            if not stat.S_ISLNK(status.st_mode):
+                return stat.S_ISDIR(status.st_mode)
+            target = self._files.status(path)
         except OSError as error:
-            self.seen.skipped[path] = error.strerror or str(error)
-            return
+            self._note_refusal(path, error)
+            return False
+        if not stat.S_ISDIR(target.st_mode):
+            return False
+        holder = self._status(directory)
+        if holder is None or not links.is_trusted(holder, status, target):
+            self.seen.skipped[path] = links.REFUSED
+            return False
+        return not self._is_own(path)
+
+    def _judge(self, path: str, pattern: str) -> bool:
+        """Note a path that a glob matched, as a file or as skipped with its reason; tells whether it is there."""
+        if path in self.seen.files or path in self.seen.skipped:
+            return True
+        if self._excludes.covers(path):
+            return False
+        try:
+            status = link = self._files.status(path, follow=False)
+        except OSError as error:
+            return self._note_refusal(path, error)
+        is_link = stat.S_ISLNK(link.st_mode)
+        if is_link:
+            try:
+                status = self._files.status(path)
+            except OSError as error:
+                return self._note_refusal(path, error) or self._note_dangling(path)
         if stat.S_ISDIR(status.st_mode):
-            return
+            return True
         if not stat.S_ISREG(status.st_mode):
             self.seen.skipped[path] = "not a regular file"
-        elif stat.S_ISLNK(link.st_mode) and not self._link_is_trusted(path, link, status):
-            self.seen.skipped[path] = "a link by another user to a file that is not theirs is not followed"
+        elif is_link and not self._is_trusted(path, link, status):
+            self.seen.skipped[path] = links.REFUSED
         else:
             identity = FileIdentity(status.st_dev, status.st_ino)
             self.seen.files[path] = Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
+        return True
 
-    def _exists(self, path: str) -> bool:
+    def _is_trusted(self, path: str, link: os.stat_result, target: os.stat_result) -> bool:
+        holder = self._status(os.path.dirname(path))
+        return holder is not None and links.is_trusted(holder, link, target)
+
+    def _note_refusal(self, path: str, error: OSError, said: str = "") -> bool:
+        """Note why a path could not be looked at or listed; one that is not there is no refusal and gives False."""
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            return False
+        self.seen.skipped[path] = said + access.reason(error, path, self._files)
+        return True
+
+    def _note_dangling(self, path: str) -> bool:
+        """Note a link whose target was not found, unless the link itself has gone meanwhile."""
         try:
             self._files.status(path, follow=False)
         except OSError:
             return False
+        self.seen.skipped[path] = "a link to a file that is not there"
         return True
-
-    def _is_directory(self, entry: Entry, path: str) -> bool:
-        if not entry.is_link:
-            return entry.is_directory
-        try:
-            return stat.S_ISDIR(self._files.status(path).st_mode)
-        except OSError:
-            return False
 
     def _list(self, directory: str) -> list[Entry]:
         if directory not in self._listings:
+            if len(self._listings) >= self._max_directories:
+                self._is_full = True
+                return []
+            entries: list[Entry] = []
             try:
-                self._listings[directory] = self._files.list(directory)
+                entries = self._files.list(directory)
                 self.seen.directories.add(directory)
-                self.seen.entries[directory] = {entry.name: entry.inode for entry in self._listings[directory]}
+                self.seen.entries[directory] = {entry.name: entry.inode for entry in entries}
             except OSError as error:
-                self._listings[directory] = []
-                if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
-                    self.seen.skipped[directory] = f"the directory cannot be listed: {error.strerror}"
+                self._note_refusal(directory, error, "the directory cannot be listed: ")
+            self._listings[directory] = entries
         return self._listings[directory]
 
-    def _link_is_trusted(self, path: str, link: os.stat_result, target: os.stat_result) -> bool:
-        """Apply spec section 3 "Links": who owns the link's directory, or the same owner for link and target."""
-        owner = self._files.status(os.path.dirname(path)).st_uid
-        return owner in {0, os.geteuid()} or link.st_uid == target.st_uid
+    def _status(self, path: str) -> os.stat_result | None:
+        """Look at a directory, once in a walk."""
+        if path not in self._statuses:
+            try:
+                self._statuses[path] = self._files.status(path)
+            except OSError:
+                # what matters about it is said where it is listed, or one of its files is looked at
+                self._statuses[path] = None
+        return self._statuses[path]
+
+    def _is_own(self, path: str) -> bool:
+        """Tell whether a path is a directory of the agent, under whatever name."""
+        if not self._own_identities:
+            return path in self._own
+        status = self._status(path)
+        return path in self._own or (
+            status is not None and FileIdentity(status.st_dev, status.st_ino) in self._own_identities
+        )
+
+    def _is_within_own(self, path: str) -> bool:
+        while path != "/":
+            if self._is_own(path):
+                return True
+            path = os.path.dirname(path)
+        return False

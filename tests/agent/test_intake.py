@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from watchdog.observers.inotify_c import CallbackId
 
 from shipper.agent.intake import Intake
 from shipper.cloudmonitor import batching
@@ -14,6 +17,8 @@ from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Store
 from shipper.tailing.following import Following
+from shipper.tailing.hints import Notebook
+from shipper.tailing.inotify import Inotify, Watch
 from shipper.tailing.watcher import Watcher
 from tests.conftest import eventually
 
@@ -24,7 +29,14 @@ class Reading:
     """An intake at work on a directory."""
 
     def __init__(
-        self, root: Path, limits: StoreTable, *, watched: bool = True, rules: str = RULE, **source: object
+        self,
+        root: Path,
+        limits: StoreTable,
+        *,
+        watched: bool = True,
+        begin: Callable[[Notebook], Inotify] | None = None,
+        rules: str = RULE,
+        **source: object,
     ) -> None:
         self.logs = root / "logs"
         self.logs.mkdir()
@@ -32,7 +44,7 @@ class Reading:
         self.rules = load_rules([root / "rules.toml"])[0].rules
         self.store = Store(root, batching.encode)
         self.wake = threading.Event()
-        self.watcher = Watcher(self.wake) if watched else None
+        self.watcher = Watcher(self.wake, begin=begin) if watched else None
         table = SourceTable(name="app", paths=(f"{self.logs}/*.log",), start_at="beginning", **source)  # type: ignore[arg-type]
         self.intake = Intake(
             Following([table], [], {}),
@@ -138,6 +150,51 @@ def test_without_any_watcher_everything_works(tmp_path: Path, limits: StoreTable
     reading.write("ERROR 1")
     eventually(lambda: reading.take() == ["1"])
     reading.end()
+
+
+class Mute(Inotify):
+    """Every notice is dropped, as in a queue that is full."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        super().__init__(notebook)
+        self.notebook = notebook
+
+    def listen(self, directory: str, *, writes: bool, instead: Watch | None = None) -> Watch:
+        return Watch(directory, writes, self.notebook, CallbackId(-1))
+
+
+def test_an_overflow_of_hints_has_everything_looked_at(tmp_path: Path, limits: StoreTable) -> None:
+    """Writes to quiet files, new files and renames whose hints were dropped are found at once (hazard 2.2)."""
+    made: list[Mute] = []
+
+    def begin(notebook: Notebook) -> Inotify:
+        made.append(Mute(notebook))
+        return made[-1]
+
+    reading = Reading(tmp_path, limits, begin=begin, scan_interval=3600.0)
+    reading.write("ERROR 1", name="a.log")
+    reading.write("ERROR 2", name="b.log")
+    seconds = itertools.count()
+
+    def look() -> list[str]:
+        for _ in range(5):
+            reading.intake.step(float(next(seconds)))
+        reading.intake.step(float(next(seconds)))
+        return sorted(reading.gather())
+
+    assert look() == ["1", "2"]
+    reading.write("ERROR 3", name="a.log")
+    (reading.logs / "b.log").rename(reading.logs / "b.log.1")
+    reading.write("ERROR 4", name="b.log")
+    reading.write("ERROR 5", name="c.log")
+    # nothing else would find them before the scan in an hour
+    assert look() == ["1", "2"]
+    made[0].notebook.overflowed()
+    assert look() == ["1", "2", "3", "4", "5"]
+    reading.intake.stop()
+    reading.intake.close()
+    made[0].close()
+    reading.store.close()
 
 
 def test_other_rules_come_into_force_between_two_blocks(tmp_path: Path, limits: StoreTable) -> None:

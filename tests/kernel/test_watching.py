@@ -7,8 +7,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from watchdog.observers.api import BaseObserver
 
+from shipper.tailing.inotify import Inotify
 from tests.kernel.agent import Agent
 
 
@@ -21,12 +21,12 @@ def append(path: Path, *numbers: int) -> None:
 def test_without_room_for_watches_the_scans_find_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """`max_user_watches` is used up: said once for each directory, nothing is missed or repeated (hazard 2.2)."""
+    """`max_user_watches` is used up: said once, nothing is missed or repeated (hazard 2.2)."""
 
     def exhausted(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "inotify watch limit reached")
 
-    monkeypatch.setattr(BaseObserver, "schedule", exhausted)
+    monkeypatch.setattr(Inotify, "listen", exhausted)
     caplog.set_level(logging.INFO, logger="shipper")
     logs = tmp_path / "logs"
     logs.mkdir()
@@ -46,7 +46,7 @@ def test_without_room_for_watches_the_scans_find_everything(
         agent.stop()
 
     assert sorted(agent.times().elements()) == list(range(5))
-    told = [record for record in caplog.records if "inotify watch limit reached" in record.getMessage()]
+    told = [record for record in caplog.records if "fs.inotify.max_user_watches" in record.getMessage()]
     assert len(told) == 1
     assert str(logs) in told[0].getMessage()
 

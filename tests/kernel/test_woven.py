@@ -29,9 +29,7 @@ def test_every_line_comes_once_whenever_the_world_changes(tmp_path: Path, rotati
     log = Log(tmp_path / "logs", rotation)
     log.write()
     weaver = Weaver(log.steps(turns=5), chance, chance.choice([0.02, 0.1, 0.3]))
-    agent = Agent(
-        tmp_path, f"{tmp_path}/logs/{rotation.glob}", files=WovenFiles(weaver), rotated=rotation.rotated
-    )
+    agent = Agent(tmp_path, f"{tmp_path}/logs/{rotation.glob}", files=WovenFiles(weaver), rotated=rotation.rotated)
     agent.start()
     try:
         while not weaver.over:

@@ -95,6 +95,34 @@ def store_set_aside(file: str, aside: str, reason: str) -> None:
     )
 
 
+def store_migrated(file: str, before: int, after: int, copy: str) -> None:
+    """Tell that an older store is brought to this version, and where it is kept as it was (hazard 10.4)."""
+    _tell(
+        logging.INFO,
+        "store_migrated",
+        f"The store {file} is brought from version {before} to {after}; as it was it is kept as {copy}.",
+        file=file,
+        before=before,
+        after=after,
+        copy=copy,
+    )
+
+
+def events_dropped(amount: int, *, told: bool = False) -> None:
+    """Tell that waiting events were dropped since the queue is full; while it stays so, further ones are counted."""
+    _count("events_dropped", amount)
+    if told:
+        return
+    _tell(
+        logging.ERROR,
+        "events_dropped",
+        f"{amount} waiting events are dropped, the oldest first: the queue holds more than max_queue_bytes, and "
+        "overflow is 'drop_oldest'. Until there is room again further ones are only counted (events lost, "
+        "queue_full).",
+        events=amount,
+    )
+
+
 def file_found(path: str, offset: int) -> None:
     """Tell that a file is read from now on."""
     _count("files_found")
@@ -381,3 +409,26 @@ def emulator_failed(error: BaseException) -> None:
     """Tell of a mistake of our own in the emulator: a connection ended without its answer."""
     _count("emulator_failures")
     _log.error("The emulator failed on a request.", exc_info=error, extra={"code": "emulator_failed", "fields": {}})
+
+
+def control_unavailable(path: str, reason: str) -> None:
+    """Tell that the agent cannot be asked how it is; it works all the same."""
+    _tell(
+        logging.WARNING,
+        "control_unavailable",
+        f"The socket {path} cannot be made ({reason}); `shipper status` shows what the store knows.",
+        path=path,
+        reason=reason,
+    )
+
+
+def control_failed(reason: str) -> None:
+    """Count a question on the agent's socket that was broken off, by who asked or for want of descriptors."""
+    _count("questions_failed")
+    _tell(logging.DEBUG, "control_failed", f"A question on the agent's socket ended early: {reason}.", reason=reason)
+
+
+def control_broken(error: BaseException) -> None:
+    """Tell of a mistake of our own: a question on the agent's socket that could not be answered."""
+    _count("questions_failed")
+    _log.error("The agent failed on a question.", exc_info=error, extra={"code": "control_broken", "fields": {}})

@@ -3,7 +3,8 @@
 In each pass every file that was read to its end has its turn first, then those that are behind, in turn, until
 `PASS_SECONDS` are over: so a file written as fast as the disk allows keeps no quiet one waiting (hazard 6.2). Offsets
 are committed together with the events they caused. Between passes it waits for a hint, or for the next scan.
-A full queue or a full disk pauses reading: the log files are the buffer, nothing is dropped.
+A full queue pauses the files that fill it, a full disk all of them: the log files are the buffer. Only with
+`overflow = "drop_oldest"` events are dropped, and counted.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent import backpressure
 from shipper.agent.clock import HOST_CLOCK
+from shipper.agent.trouble import Trouble
 from shipper.errors import StateError
+from shipper.tailing.condition import conditions, paused
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from shipper.agent.clock import Clock
     from shipper.config.model import SourceTable, StoreTable
     from shipper.events import Block, Event, Loss
-    from shipper.matching.engine import Engine
+    from shipper.matching.engine import Engine, Tally
     from shipper.outbox.store import Store
     from shipper.tailing.changes import Changes
+    from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed
     from shipper.tailing.following import Following
     from shipper.tailing.watcher import Watcher
@@ -41,10 +46,15 @@ ACTIVE_FOR = 2.0
 UNWATCHED_POLL = 1.0
 BUSY_PASSES = 20
 STORE_RETRY = 1.0
+TOLD_RULES = 5
 
 
 class Intake:
-    """Reads, matches and records. `run` is called in a thread of its own; `stop` and `change` by any other."""
+    """Reads, matches and records. `run` is called in a thread of its own; `stop` and `change` by any other.
+
+    Attributes:
+        looked_at: when the loop last began something, monotonic; a loop that is well does so within seconds.
+    """
 
     def __init__(
         self,
@@ -85,11 +95,18 @@ class Intake:
         self._poll_at = 0.0
         self._save_at = 0.0
         self._paused: str | None = None
+        self._told_pause: str | None = None
         self._failing = False
+        self._store_trouble: Trouble | None = None
+        self._pause: Trouble | None = None
+        self.looked_at = clock.monotonic()
         self._busy: Counter[str] = Counter()
         self._turn = 0
         self._events: list[Event] = []
         self._losses: list[Loss] = []
+        self._bytes_read = 0
+        self._backpressure = backpressure.NONE
+        self._dropping = False
 
     def run(self) -> None:
         """Work until `stop`; what was read is committed before this returns."""
@@ -125,6 +142,7 @@ class Intake:
 
         `run` calls it again and again; without threads it may be called in its place.
         """
+        self.looked_at = now
         self._apply_changes()
         self._take_hints()
         self._scan_due(now)
@@ -139,7 +157,7 @@ class Intake:
     def _read_all(self, now: float) -> bool:
         """Give the files their turns; tells whether some have more."""
         until = self._clock.monotonic() + PASS_SECONDS
-        due = [f for f in self._following.files.values() if f.active and not f.held]
+        due = [f for f in self._following.files.values() if f.active and not f.held and not self._waits(f)]
         more = False
         for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
             if followed.halt is None and self._clock.monotonic() >= until:
@@ -224,15 +242,10 @@ class Intake:
     def _read(self, followed: Followed, now: float) -> bool:
         """Take what one file has, up to the budget; tells whether it had more than that."""
         tailer = followed.tailer
+        self.looked_at = self._clock.monotonic()
         before = tailer.offset
-        halt: Halt | None = None
         try:
-            while halt is None and tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
-                found = tailer.next_block(self._clock.now(), now, flush=followed.finite)
-                if isinstance(found, Halt):
-                    halt = found
-                else:
-                    self._events += self._match(dataclasses.replace(found, others=followed.others))
+            halt = self._take_blocks(followed, now)
             if halt is Halt.REWRITTEN:
                 self._following.rewritten(followed, now)
                 return not followed.held
@@ -254,6 +267,24 @@ class Intake:
             if not followed.active:
                 tailer.forget_recent()
         return halt is None
+
+    def _take_blocks(self, followed: Followed, now: float) -> Halt | None:
+        """Match what one file has, up to the budget; tells why there was no more. Raises `OSError`."""
+        tailer = followed.tailer
+        before = tailer.offset
+        # what it fed long ago and nothing waits of does not hold it back
+        followed.feeds &= self._store.waiting_by_rule().keys()
+        try:
+            while tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
+                found = tailer.next_block(self._clock.now(), now, flush=followed.finite)
+                if isinstance(found, Halt):
+                    return found
+                events = self._match(dataclasses.replace(found, others=followed.others))
+                followed.feeds.update(event.rule for event in events)
+                self._events += events
+        finally:
+            self._bytes_read += tailer.offset - before
+        return None
 
     def _take_losses(self, followed: Followed) -> None:
         """Count what was not read, and tell it once for each reason (I1)."""
@@ -297,7 +328,7 @@ class Intake:
         self._following.recorded(changes)
         if self._events:
             self._recorded()
-        self._events, self._losses = [], []
+        self._events, self._losses, self._bytes_read = [], [], 0
         return True
 
     def _record(self, changes: Changes) -> bool:
@@ -307,6 +338,7 @@ class Intake:
                 self._events,
                 losses=self._losses,
                 scanned=changes.scanned,
+                read=self._bytes_read,
                 forgotten=changes.forgotten,
             )
         )
@@ -321,24 +353,57 @@ class Intake:
         except StateError as error:
             if not self._failing:
                 self._failing = True
+                self._store_trouble = Trouble(str(error), self._clock.now())
                 telemetry.store_failing(str(error))
             return False
         if self._failing:
             self._failing = False
+            self._store_trouble = None
             telemetry.store_recovered()
         return True
 
     def _may_read(self) -> bool:
-        """Tell whether there is room for new events; changes are told once."""
-        reason = None
-        if self._store.waiting_bytes >= self._limits.max_queue_bytes:
-            reason = f"{self._store.waiting_count} events wait, as many bytes as max_queue_bytes allows"
-        elif self._limits.min_free_disk and self._free_disk() < self._limits.min_free_disk:
-            reason = "the disk of state_dir has less free space than min_free_disk"
-        if (reason is None) != (self._paused is None):
+        """Tell whether there is room for new events of any file; changes are told once."""
+        if self._limits.overflow == "drop_oldest":
+            if not self._make_room():
+                return False
+        else:
+            self._backpressure = backpressure.backpressure(self._store.waiting_by_rule(), self._limits.max_queue_bytes)
+        everything, reason = self._backpressure.everything, self._queue_reason()
+        if self._limits.min_free_disk and self._free_disk() < self._limits.min_free_disk:
+            everything, reason = True, "the disk of state_dir has less free space than min_free_disk"
+        if (reason is None) != (self._told_pause is None):
             telemetry.reading_paused(reason) if reason else telemetry.reading_resumed()
-        self._paused = reason
-        return reason is None
+            self._pause = Trouble(reason, self._clock.now()) if reason else None
+        self._told_pause = reason
+        self._paused = reason if everything else None
+        return not everything
+
+    def _queue_reason(self) -> str | None:
+        if self._backpressure == backpressure.NONE:
+            return None
+        reason = f"{self._store.waiting_count} events wait, as many bytes as max_queue_bytes allows"
+        if self._backpressure.everything:
+            return reason
+        rules = sorted(self._backpressure.rules)
+        names = ", ".join(rules[:TOLD_RULES]) + (f" and {len(rules) - TOLD_RULES} more" if rules[TOLD_RULES:] else "")
+        return f"{reason}; files that feed the rules holding most of them ({names}) wait"
+
+    def _make_room(self) -> bool:
+        """Drop the oldest events over `max_queue_bytes`; told once until the queue is half empty (I1)."""
+        limit = self._limits.max_queue_bytes
+        if self._store.waiting_bytes <= limit:
+            self._dropping &= self._store.waiting_bytes * 2 > limit
+            return True
+        return self._try(self._drop)
+
+    def _drop(self) -> None:
+        if dropped := self._store.drop_oldest(self._limits.max_queue_bytes):
+            telemetry.events_dropped(dropped, told=self._dropping)
+            self._dropping = True
+
+    def _waits(self, followed: Followed) -> bool:
+        return self._backpressure.holds(followed.feeds)
 
     def _free_disk(self) -> int:
         status = os.statvfs(self._store.file.parent)
@@ -346,7 +411,50 @@ class Intake:
 
     def _wait(self, now: float) -> None:
         until = min([self._poll_at, *self._scan_at.values()])
-        if self._paused is None and any(f.active for f in self._following.files.values()):
+        if self._paused is None and any(f.active and not self._waits(f) for f in self._following.files.values()):
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
+
+    @property
+    def store_trouble(self) -> Trouble | None:
+        """Why, and since when, the store cannot be written."""
+        return self._store_trouble
+
+    @property
+    def pause(self) -> Trouble | None:
+        """Why, and since when, nothing is read."""
+        return self._pause
+
+    @property
+    def tallies(self) -> Mapping[str, Tally]:
+        """What became of the records, by rule; counted on while it is read."""
+        return self._engine.tallies
+
+    def conditions(self, timeout: float) -> list[FileCondition] | None:
+        """Tell of every file why it is or is not being read; any thread may ask.
+
+        Args:
+            timeout: seconds to wait for the thread of `run`, which looks between two passes.
+
+        Returns:
+            None when it did not come to that in time, or has ended.
+        """
+        found: list[FileCondition] = []
+        answered = threading.Event()
+
+        def look() -> None:
+            held = {followed.tailer.identity for followed in self._following.files.values() if self._waits(followed)}
+            for condition in conditions(self._following, self._clock.monotonic()):
+                reason = self._paused or (self._told_pause if condition.identity in held else None)
+                found.append(condition if reason is None else paused(condition, reason))
+            answered.set()
+
+        with self._pending_lock:
+            self._pending.append(look)
+        self._wake.set()
+        if not answered.wait(0 if self._stopping.is_set() else timeout):
+            with self._pending_lock:
+                self._pending = [change for change in self._pending if change is not look]
+            return None
+        return found

@@ -10,8 +10,10 @@ import threading
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent.control import Control
 from shipper.agent.intake import Intake
 from shipper.agent.machine import this_host
+from shipper.agent.survey import Survey
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.client import Client
@@ -85,6 +87,8 @@ class Agent:
             recorded=self._uploader.wake,
             watcher=self._watcher,
         )
+        self._survey = Survey(config.state_path, config.store.max_queue_bytes, self._intake, self._uploader)
+        self._control = Control(config.state_path, {"status": self._survey.answer})
         self._threads = {
             "intake": threading.Thread(target=self._guard, args=("intake", self._intake.run), name="intake"),
             "uploader": threading.Thread(target=self._guard, args=("uploader", self._uploader.run), name="uploader"),
@@ -95,6 +99,7 @@ class Agent:
         telemetry.agent_started(self._rules, len(self._config.source), self._client.endpoint)
         for thread in self._threads.values():
             thread.start()
+        self._control.start()
 
     def reload(self) -> None:
         """Read configuration and rules again; all of it comes into force between two blocks, or none of it."""
@@ -119,6 +124,7 @@ class Agent:
 
     def stop(self) -> None:
         """Stop reading, commit, send until the outbox is empty or `drain_timeout` is over, and close everything."""
+        self._survey.stop()
         self._intake.stop()
         self._threads["intake"].join()
         telemetry.agent_stopping(self._store.waiting_count)
@@ -128,7 +134,8 @@ class Agent:
         self.close()
 
     def close(self) -> None:
-        """Give back what construction took."""
+        """Give back what construction and `start` took."""
+        self._control.stop()
         self._intake.close()
         self._watcher.close()
         self._client.close()

@@ -13,6 +13,8 @@ import time
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent.clock import HOST_CLOCK
+from shipper.agent.trouble import Trouble
 from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.pacing import Pacer, backoff
 from shipper.cloudmonitor.verdict import Verdict, judge, settle_unclear
@@ -21,6 +23,7 @@ from shipper.outbox.store import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from shipper.cloudmonitor.client import Client
     from shipper.cloudmonitor.verdict import Answer
@@ -34,7 +37,15 @@ IDLE_WAIT = 1.0
 
 
 class Uploader:
-    """Sends what waits. `run` is called in a thread of its own; `wake` and `drain` by any other."""
+    """Sends what waits. `run` is called in a thread of its own; `wake` and `drain` by any other.
+
+    Attributes, for those who ask how it is:
+        looked_at: when the loop last began something, monotonic; it waits at most `PROBE_INTERVAL` between.
+        moved_at: when an answer last settled events or there was nothing to send, monotonic.
+        accepted_at: when the service last accepted events, aware; None before the first time.
+        trouble: why events cannot be delivered; None while they can.
+        store_trouble: why answers cannot be noted in the store; None while they can.
+    """
 
     def __init__(
         self,
@@ -65,20 +76,28 @@ class Uploader:
         self._deadline: float | None = None
         self._failures = 0
         self._unclear = 0
-        self._trouble: str | None = None
+        self.looked_at = self.moved_at = time.monotonic()
+        self.accepted_at: datetime | None = None
+        self.trouble: Trouble | None = None
+        self.store_trouble: Trouble | None = None
         self._sent_at = float("-inf")
         self._slowed_told_at = float("-inf")
 
     def run(self) -> None:
         """Work until `drain` was called and the outbox is empty or the time is up."""
         while not self._is_over():
+            self.looked_at = time.monotonic()
             try:
                 events = self._next_batch()
                 if events:
                     self._deliver(events)
+                else:
+                    self.moved_at = time.monotonic()
+                self.store_trouble = None
             except StateError as error:
                 # what was acknowledged is sent again after a failed delete: at least once, never lost
                 telemetry.delivery_waits_for_store(str(error))
+                self.store_trouble = self.store_trouble or Trouble(str(error), HOST_CLOCK.now())
                 self._pause(STORE_RETRY)
 
     def wake(self) -> None:
@@ -143,12 +162,13 @@ class Uploader:
         """Send until the service accepts or refuses the body itself; None when the time is up before that."""
         body = batching.body([event.payload for event in events])
         while self._pause(self._pacer.wait(time.monotonic())):
-            self._sent_at = time.monotonic()
+            self._sent_at = self.looked_at = time.monotonic()
             self._pacer.sent(self._sent_at)
             try:
                 answer = self._client.send(body)
             except (TransportError, CredentialsError) as error:
-                self._fail(str(error), backoff(self._failures, random.random))
+                person = isinstance(error, CredentialsError)
+                self._fail(str(error), backoff(self._failures, random.random), needs_person=person)
                 continue
             verdict = judge(answer)
             self._unclear = self._unclear + 1 if verdict is Verdict.UNCLEAR else 0
@@ -170,7 +190,7 @@ class Uploader:
             if not self._unclear:
                 self._slow_down(words, wait)
                 return
-        self._fail(words, wait)
+        self._fail(words, wait, needs_person=verdict is Verdict.ACCOUNT)
 
     def _slow_down(self, words: str, wait: float) -> None:
         """Obey the service's limit; this is ordinary, so it is told once a minute at most."""
@@ -187,17 +207,20 @@ class Uploader:
             self._pacer.accepted(time.monotonic())
             if answer.code != "200":
                 telemetry.accepted_with_remark(answer.code, answer.message)
-        if self._trouble is not None:
+            self.accepted_at = HOST_CLOCK.now()
+        self.moved_at = time.monotonic()
+        if self.trouble is not None:
             telemetry.delivery_recovered(self._failures)
-        self._trouble = None
+        self.trouble = None
         self._failures = 0
 
-    def _fail(self, words: str, wait: float) -> None:
+    def _fail(self, words: str, wait: float, *, needs_person: bool) -> None:
         """Tell trouble once, and again only when its words change; then wait."""
         self._failures += 1
         telemetry.request_failed()
-        if words != self._trouble:
-            self._trouble = words
+        if self.trouble is None or words != self.trouble.reason:
+            since = self.trouble.since if self.trouble else HOST_CLOCK.now()
+            self.trouble = Trouble(words, since, needs_person)
             telemetry.delivery_failing(words)
         self._pause(wait)
 

@@ -26,6 +26,8 @@ COMMANDS = {
     "test": "shipper.cli.test:command",
     "match": "shipper.cli.match:command",
     "backfill": "shipper.cli.backfill:command",
+    "status": "shipper.cli.status:command",
+    "offsets": "shipper.cli.offsets:command",
     "put-event": "shipper.cli.put_event:command",
     "emulator": "shipper.cli.emulator:command",
     "demo": "shipper.cli.demo:command",

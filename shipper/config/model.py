@@ -90,7 +90,7 @@ class StoreTable:
     """`[store]`: the limits of what waits on this host. Sizes in bytes."""
 
     max_queue_bytes: int = key("512MiB", kinds.parse_size)
-    overflow: str = key("pause", kinds.choice("pause", "drop_oldest"), later=True)
+    overflow: str = key("pause", kinds.choice("pause", "drop_oldest"))
     storm: str = key("keep", kinds.choice("keep", "fold"), later=True)
     storm_backlog: int = key(10_000, kinds.parse_count, later=True)
     max_dead_letters: int = key(10_000, kinds.parse_count)

@@ -1,17 +1,23 @@
 """The tables of `shipper.db`, and how an older database becomes a current one.
 
 `PRAGMA user_version` is the number of the last step of MIGRATIONS that was applied; each step runs in one
-transaction with its number. A database of a newer version is refused, never guessed at (hazard 10.4).
+transaction with its number, so that a step cut short never happened. A step that was released is never changed. Before
+a database with content is changed, a copy of it is kept, for the way back to the older version. A database of a newer
+version is refused, never guessed at (hazard 10.4).
 """
 
 from __future__ import annotations
 
+import os
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
+from shipper import telemetry
 from shipper.errors import StateError
 
 if TYPE_CHECKING:
-    import sqlite3
+    from pathlib import Path
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
@@ -67,24 +73,66 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE files ADD COLUMN gone_at REAL",
         "ALTER TABLE files ADD COLUMN finished INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        # numbers that are committed with the rows they count: BYTES_READ
+        "CREATE TABLE counters (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID",
+    ),
 )
+VERSION = len(MIGRATIONS)
+
+BYTES_READ = "bytes_read"
 
 
-def migrate(connection: sqlite3.Connection, file: str) -> None:
-    """Bring a database to the current version.
+def version_of(connection: sqlite3.Connection) -> int:
+    """Give the number of the last step that was applied; 0 for a database without tables."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def refuse_newer(version: int, file: Path) -> None:
+    """Refuse a database of a version that this program does not know.
 
     Raises:
         StateError: it was written by a newer version of the product.
     """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(MIGRATIONS):
+    if version > VERSION:
         raise StateError(
             f"{file} was written by a newer version of shipper (store version {version}, this one knows "
-            f"{len(MIGRATIONS)}): install that version again, or give another state_dir"
+            f"{VERSION}): install that version again, or give another state_dir"
         )
+
+
+def migrate(connection: sqlite3.Connection, file: Path) -> None:
+    """Bring a database to the current version; of one that was written by an older version a copy is kept.
+
+    Raises:
+        StateError: it was written by a newer version of the product, or its copy cannot be written.
+    """
+    version = version_of(connection)
+    refuse_newer(version, file)
+    if 0 < version < VERSION:
+        copy = _keep_copy(connection, file, version)
+        telemetry.store_migrated(str(file), version, VERSION, str(copy))
     for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
         connection.execute("BEGIN IMMEDIATE")
         for statement in statements:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
+
+
+def _keep_copy(connection: sqlite3.Connection, file: Path, version: int) -> Path:
+    """Copy a database, its write-ahead log included, to `<name>.v<version>`; only a whole copy gets that name."""
+    copy = file.with_name(f"{file.name}.v{version}")
+    growing = copy.with_name(copy.name + ".part")
+    try:
+        growing.unlink(missing_ok=True)
+        os.close(os.open(growing, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with closing(sqlite3.connect(growing, isolation_level=None)) as target:
+            connection.backup(target)
+        growing.replace(copy)
+    except (OSError, sqlite3.OperationalError) as error:
+        raise StateError(
+            f"{file} has to be brought to store version {VERSION}, and the copy {copy} that is kept of it before "
+            f"cannot be written: {error}; see that its disk is writable and has room"
+        ) from None
+    return copy

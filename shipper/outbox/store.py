@@ -3,7 +3,7 @@
 Promises
 - `record` commits offsets and the events they caused in one transaction: after a crash or power loss both are
   there or neither is, and then the lines are read again (hazards 5.1, 5.2; I2).
-- An event leaves by `acknowledge` or `bury`, never otherwise.
+- An event leaves by `acknowledge` or `bury`, and otherwise only by `drop_oldest`, counted as lost in the same commit.
 - A damaged database is set aside and said, never emptied in silence (hazard 5.3).
 - The directory is 0700, the files in it 0600.
 
@@ -24,18 +24,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shipper import telemetry
 from shipper.errors import StateError
-from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
-from shipper.outbox.schema import migrate
+from shipper.outbox import rows
+from shipper.outbox.backlog import Backlog, Movement
+from shipper.outbox.opening import open_or_set_aside
+from shipper.outbox.schema import BYTES_READ
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from shipper.events import Event, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, Loss
 
-_SIGNED = 1 << 63
+QUEUE_FULL = "queue_full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,50 +87,46 @@ class Store:
         self.file = directory / name
         self._encode = encode
         self._lock = threading.RLock()
-        self.begun_anew = False
-        self._connection = self._open_or_set_aside()
-        row = self._connection.execute("SELECT count(*), coalesce(sum(length(payload)), 0) FROM outbox").fetchone()
-        self._count, self._bytes = int(row[0]), int(row[1])
+        self._connection, self.begun_anew = open_or_set_aside(self.file)
+        self._backlog = Backlog()
+        # what the transaction at hand adds and takes away
+        self._moved: list[Movement] = []
+        # the oldest are given first: what waits up to this number is in flight
+        self._in_flight = 0
+        for movement in self._query(rows.READ_WAITING):
+            self._backlog.move(Movement(*movement))
 
     @property
     def waiting_count(self) -> int:
         """Number of events that wait."""
-        return self._count
+        return self._backlog.count
 
     @property
     def waiting_bytes(self) -> int:
         """Encoded bytes of the events that wait."""
-        return self._bytes
+        return self._backlog.bytes
+
+    def waiting_by_rule(self) -> Mapping[str, int]:
+        """Give the encoded bytes that wait, by rule id; a rule without waiting events is not in it. Costs no query."""
+        with self._lock:
+            return self._backlog.bytes_by_rule()
 
     def checkpoints(self) -> list[Checkpoint]:
         """Give where every known file was left."""
-        rows = self._query(
-            "SELECT device, inode, generation, path, source, offset,"
-            " head_length, head_digest, guard_length, guard_digest, line, modified, gone_at, finished FROM files"
-        )
-        return [
-            Checkpoint(
-                identity=FileIdentity(row[0] % (2 * _SIGNED), row[1] % (2 * _SIGNED), row[2]),
-                path=os.fsdecode(row[3]),
-                source=row[4],
-                offset=row[5],
-                head=Fingerprint(row[6], row[7]),
-                guard=Fingerprint(row[8], row[9]),
-                line=LineState(row[10]),
-                modified=row[11],
-                gone_at=row[12],
-                finished=bool(row[13]),
-            )
-            for row in rows
-        ]
+        return [rows.checkpoint_of(row) for row in self._query(rows.READ_CHECKPOINTS)]
 
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that this store has scanned to the end once, by name."""
-        return {name: tuple(json.loads(globs)) for name, globs in self._query("SELECT name, globs FROM sources")}
+        return {name: tuple(json.loads(globs)) for name, globs in self._query(rows.READ_SOURCES)}
 
     def losses(self) -> dict[tuple[str, str], int]:
         """Give what was lost, by ("bytes" or "events", reason)."""
-        return {(what, reason): amount for what, reason, amount in self._query("SELECT * FROM losses")}
+        return {(what, reason): amount for what, reason, amount in self._query(rows.READ_LOSSES)}
+
+    def bytes_read(self) -> int:
+        """Give the bytes that were ever taken from files, skipped ones included (I1)."""
+        found = self._query(rows.READ_COUNTER, (BYTES_READ,))
+        return int(found[0][0]) if found else 0
 
     def record(
         self,
@@ -139,6 +136,7 @@ class Store:
         losses: Iterable[Loss] = (),
         forgotten: Iterable[FileIdentity] = (),
         scanned: Mapping[str, Sequence[str]] | None = None,
+        read: int = 0,
     ) -> None:
         """Commit what one pass over the files changed, all of it or nothing.
 
@@ -148,39 +146,63 @@ class Store:
             losses: what was skipped or could not be read.
             forgotten: files whose content was replaced or found elsewhere.
             scanned: sources whose first scan is complete, with their globs.
+            read: bytes that were taken to come to these checkpoints.
         """
         payloads = [(event.rule, event.id, self._encode(event)) for event in events]
         with self._transaction() as run:
-            run.executemany(
-                "DELETE FROM files WHERE device = ? AND inode = ? AND generation = ?",
-                [_identity_row(identity) for identity in forgotten],
-            )
-            run.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [_checkpoint_row(checkpoint) for checkpoint in checkpoints],
-            )
+            run.executemany(rows.FORGET_FILE, [rows.identity_row(identity) for identity in forgotten])
+            run.executemany(rows.WRITE_CHECKPOINT, [rows.checkpoint_row(checkpoint) for checkpoint in checkpoints])
             run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
-            run.executemany(
-                "INSERT INTO losses VALUES (?, ?, ?)"
-                " ON CONFLICT (what, reason) DO UPDATE SET amount = amount + excluded.amount",
-                [(loss.what, loss.reason, loss.amount) for loss in losses],
-            )
+            run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(
                 "INSERT OR REPLACE INTO sources VALUES (?, ?)",
                 [(name, json.dumps(list(globs))) for name, globs in (scanned or {}).items()],
             )
-            self._count += len(payloads)
-            self._bytes += sum(len(payload) for _, _, payload in payloads)
+            if read:
+                run.execute(rows.ADD_TO_COUNTER, (BYTES_READ, read))
+            self._moved += [Movement(rule, 1, len(payload)) for rule, _, payload in payloads]
 
     def next_events(self, limit: int) -> list[Waiting]:
-        """Give the oldest waiting events, at most `limit`; they stay until they are settled."""
-        rows = self._query("SELECT seq, rule, event_id, payload FROM outbox ORDER BY seq LIMIT ?", (limit,))
-        return [Waiting(*row) for row in rows]
+        """Give the oldest waiting events, at most `limit`; they stay until they are settled.
+
+        They are in flight, so that `drop_oldest` leaves them, until they are settled or a later call gives others.
+        """
+        with self._lock:
+            found = self._query("SELECT seq, rule, event_id, payload FROM outbox ORDER BY seq LIMIT ?", (limit,))
+            events = [Waiting(*row) for row in found]
+            self._in_flight = events[-1].seq if events else 0
+            return events
 
     def acknowledge(self, delivered: Sequence[Waiting]) -> None:
         """Let go of events that the service accepted."""
         with self._transaction() as run:
             self._remove(run, delivered)
+
+    def drop_oldest(self, limit_bytes: int) -> int:
+        """Drop the oldest events that are not in flight until `limit_bytes` or less wait; counted as lost.
+
+        Returns:
+            How many were dropped; what is in flight may keep more than `limit_bytes` waiting.
+        """
+        with self._transaction() as run:
+            excess = self._backlog.bytes - limit_bytes
+            if excess <= 0:
+                return 0
+            first = last = self._in_flight
+            oldest = run.execute("SELECT seq, rule, length(payload) FROM outbox WHERE seq > ? ORDER BY seq", (first,))
+            dropped = []
+            for seq, rule, size in oldest:
+                if excess <= 0:
+                    break
+                dropped.append(Movement(rule, -1, -size))
+                last = seq
+                excess -= size
+            oldest.close()
+            if dropped:
+                run.execute("DELETE FROM outbox WHERE seq > ? AND seq <= ?", (first, last))
+                run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, len(dropped)))
+                self._moved += dropped
+            return len(dropped)
 
     def bury(self, refused: Waiting, refusal: Refusal, *, limit: int) -> None:
         """Move an event that the service refused to the dead letters, of which at most `limit` are kept.
@@ -207,15 +229,11 @@ class Store:
                 (limit,),
             ).rowcount
             if gone:
-                run.execute(
-                    "INSERT INTO losses VALUES ('events', 'dead_letters_full', ?)"
-                    " ON CONFLICT (what, reason) DO UPDATE SET amount = amount + excluded.amount",
-                    (gone,),
-                )
+                run.execute(rows.ADD_LOSS, ("events", "dead_letters_full", gone))
 
     def dead_letter_count(self) -> int:
         """Tell how many dead letters are kept."""
-        return int(self._query("SELECT count(*) FROM dead_letters")[0][0])
+        return int(self._query(rows.COUNT_DEAD_LETTERS)[0][0])
 
     def sync(self) -> None:
         """Make every commit so far survive a power loss: the write-ahead log is flushed to the disk."""
@@ -236,9 +254,10 @@ class Store:
             self._connection.close()
 
     def _remove(self, run: sqlite3.Connection, events: Sequence[Waiting]) -> None:
-        run.executemany("DELETE FROM outbox WHERE seq = ?", [(event.seq,) for event in events])
-        self._count -= len(events)
-        self._bytes -= sum(len(event.payload) for event in events)
+        for event in events:
+            # one that is gone already must not be counted twice
+            if run.execute("DELETE FROM outbox WHERE seq = ?", (event.seq,)).rowcount:
+                self._moved.append(Movement(event.rule, -1, -len(event.payload)))
 
     def _query(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
         with self._lock, _translated(self.file):
@@ -246,48 +265,19 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything in the block or nothing; the counts in memory follow the database."""
+        """Commit everything in the block or nothing; the numbers in memory follow the database."""
         with self._lock, _translated(self.file):
-            before = self._count, self._bytes
+            self._moved = []
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._count, self._bytes = before
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-    def _open_or_set_aside(self) -> sqlite3.Connection:
-        try:
-            return self._open()
-        except sqlite3.OperationalError as error:
-            raise StateError(f"the store {self.file} cannot be opened: {error}") from None
-        except sqlite3.DatabaseError as error:
-            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-            aside = self.file.with_name(f"{self.file.name}.corrupt-{stamp}")
-            for suffix in ("", "-wal", "-shm"):
-                part = self.file.with_name(self.file.name + suffix)
-                if part.exists():
-                    part.rename(aside.with_name(aside.name + suffix))
-            self.begun_anew = True
-            telemetry.store_set_aside(str(self.file), str(aside), str(error))
-            return self._open()
-
-    def _open(self) -> sqlite3.Connection:
-        os.close(os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        connection = sqlite3.connect(self.file, isolation_level=None, check_same_thread=False, timeout=30)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            migrate(connection, str(self.file))
-            if (damage := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise sqlite3.DatabaseError(str(damage))
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+            for movement in self._moved:
+                self._backlog.move(movement)
 
 
 @contextmanager
@@ -296,28 +286,3 @@ def _translated(file: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise StateError(f"the store {file} cannot be used now: {error}") from error
-
-
-def _signed(number: int) -> int:
-    return number - 2 * _SIGNED if number >= _SIGNED else number
-
-
-def _identity_row(identity: FileIdentity) -> tuple[int, int, int]:
-    return _signed(identity.device), _signed(identity.inode), identity.generation
-
-
-def _checkpoint_row(checkpoint: Checkpoint) -> tuple[object, ...]:
-    return (
-        *_identity_row(checkpoint.identity),
-        os.fsencode(checkpoint.path),
-        checkpoint.source,
-        checkpoint.offset,
-        checkpoint.head.length,
-        checkpoint.head.digest,
-        checkpoint.guard.length,
-        checkpoint.guard.digest,
-        int(checkpoint.line),
-        checkpoint.modified,
-        checkpoint.gone_at,
-        int(checkpoint.finished),
-    )

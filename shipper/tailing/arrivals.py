@@ -50,6 +50,8 @@ class Arrivals:
             position = register.positions.get(file.identity.node)
             if position is None or self._rests.is_looking_for(file.identity.node):
                 continue
+            if self._is_unsure(position, source):
+                continue
             opened = register.open_found(file, source, skipped, now)
             if opened is None:
                 continue
@@ -64,7 +66,7 @@ class Arrivals:
                     if not position.finished:
                         void.append(position)
             except OSError as error:
-                skipped[file.path] = error.strerror or str(error)
+                register.cannot_read(file, source, skipped, error.strerror or str(error))
             opened.close()
         for position in void:
             if position.finished:
@@ -126,7 +128,9 @@ class Arrivals:
             followed.seen_by.add(source.name)
             followed.gone_at = None
             return None
-        if node in register.positions or self._rests.is_looking_for(node):
+        position = register.positions.get(node)
+        known = position is not None and not self._is_unsure(position, source)
+        if known or self._rests.is_looking_for(node):
             if file.path not in skipped and node not in register.waiting:
                 skipped[file.path] = "the rest of what this file held before is being looked for"
             return None
@@ -141,12 +145,15 @@ class Arrivals:
                 skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
             elif not never_seen and register.copies.may_be_one(opened, file, there, now):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
+            elif not never_seen and any(not f.held and f.tailer.is_rewritten() for f in there if f.tailer.offset):
+                # truncated while it was compared: its reader has to notice first
+                register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")
             elif (original := self._unreadable_original(opened)) is not None:
                 skipped[file.path] = f"perhaps a copy of {original}, which cannot be read now; waiting to see"
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:
-            skipped[file.path] = error.strerror or str(error)
+            register.cannot_read(file, source, skipped, error.strerror or str(error))
         opened.close()
         return None
 
@@ -159,7 +166,13 @@ class Arrivals:
             replaced.tailer.skip_to_end(replaced.seen[0])
         elif self._first_scans.begins_at_end(source, file.path, file.identity.node):
             tailer.skip_to_end(file.size)
-        followed = self._register.follow(tailer, (source,), now, listed=0)
+        position = self._register.positions.get(file.identity.node)
+        if position is not None:
+            self._register.positions.take(position)
+            if position.identity != opened.identity:
+                self._register.positions.forget_identity(position.identity)
+            self._generations.suspect(position.path, (source,), position.modified)
+        followed = self._register.follow(tailer, (source,), now, listed=position.modified if position else 0)
         followed.seen_by.add(source.name)
         followed.predecessor = replaced
         telemetry.file_found(file.path, tailer.offset)
@@ -177,6 +190,10 @@ class Arrivals:
                 if confirms(position.head, head):
                     return position.path
         return None
+
+    def _is_unsure(self, position: Checkpoint, source: SourceTable) -> bool:
+        """Tell whether nothing says if a file is the one of its position, nor has to: it begins at 0 in any case."""
+        return not position.offset and not position.identity.generation and self._first_scans.is_old(source)
 
     def _is_changed(self, file: Found) -> bool:
         node = file.identity.node

@@ -46,6 +46,10 @@ class FirstScans:
         """Tell whether no process has looked at a source before."""
         return source.name not in self._scanned
 
+    def is_old(self, source: SourceTable) -> bool:
+        """Tell whether all files of the first scan have their checkpoints in the store."""
+        return self._scanned.get(source.name) == source.paths
+
     def begins_at_end(self, source: SourceTable, path: str, node: Node) -> bool:
         """Tell whether `start_at = "end"` applies to a file without a checkpoint."""
         if source.start_at != "end" or self._positions_lost or not self.was_there(source, node):

@@ -161,8 +161,12 @@ class Following:
         for file in arrivals:
             if file.path not in before or before[file.path] not in moved:
                 self._generations.suspect(file.path, register.sources_of(file.path) or (source,))
+        if first:
+            for position in self.positions:
+                if register.owner(position) == source.name:
+                    self._generations.suspect(position.path, (source,))
         self._generations.notice(discovery.entries)
-        self._generations.settle(now, self._rests.paths())
+        self._generations.settle(now, self._rests.searched())
         for node, file in found.items():
             seen = self.files.get(node)
             if seen is not None and self._generations.is_settled(file.path):
@@ -176,8 +180,9 @@ class Following:
         """Look a little further for content that is not where it was; never for long."""
         if self._rests:
             self._surroundings.forget()
+            self._rests.note_copies()
             self._rests.step(now)
-            self._generations.settle(now, self._rests.paths())
+            self._generations.settle(now, self._rests.searched())
 
     def rewritten(self, followed: Followed, now: float) -> None:
         """Deal with a file whose content before the offset changed: look for the old content's rest, then start at 0.

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
 from shipper.tailing.known import is_in_open_file, known_part
 from shipper.tailing.surroundings import log_of, possible_logs
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -54,6 +55,16 @@ class Relatives:
         nodes = {followed.node for followed in closed}
         self.past += [known for known in register.positions.known() if known.checkpoint.identity.node in nodes]
 
+    def may_be_rewritten(self) -> bool:
+        """Tell whether some open file has other content than was read, and its reader has not noticed yet.
+
+        What was copied from it before cannot be told from what nobody read.
+        """
+        try:
+            return any(not followed.held and followed.tailer.is_rewritten() for followed in self.open)
+        except OSError:
+            return True
+
     @property
     def watermark(self) -> int:
         """Give the time up to which the family is known, in nanoseconds since the epoch; 0 for nothing."""
@@ -71,9 +82,13 @@ class Generations:
         self._since: dict[str, int] = {}
         self._inodes: dict[str, frozenset[int]] = {}
         self._growing: dict[Node, tuple[int, float]] = {}
+        self._empty: dict[Node, float] = {}
+        self._shut: set[str] = set()
+        self._searched: set[Node] = set()
 
     def __bool__(self) -> bool:
-        return bool(self._unsettled)
+        """Tell whether some family is to be looked at soon; one of which a file cannot be read may take for ever."""
+        return any(log not in self._shut for log in self._unsettled)
 
     def suspect(self, path: str, sources: tuple[SourceTable, ...], since: int = 0) -> None:
         """Look at the family of a file at the next `settle`.
@@ -111,14 +126,15 @@ class Generations:
                 elif closed and path in closed:
                     self.suspect(path, self._register.sources_of(path))
 
-    def settle(self, now: float, searched: Iterable[str]) -> None:
+    def settle(self, now: float, searched: Sequence[Checkpoint]) -> None:
         """Read what of the suspected families nobody has read; families that are not complete stay suspected.
 
         Args:
             now: monotonic seconds.
-            searched: paths of the files whose rests are being looked for.
+            searched: of the files whose rests are being looked for.
         """
-        incomplete = self._incomplete(now) | {log_of(path) for path in searched}
+        incomplete = self._incomplete(now) | {log_of(position.path) for position in searched}
+        self._searched = {position.identity.node for position in searched}
         for log in incomplete:
             self._unsettled.setdefault(log, self._register.sources_of(log))
         if not self._unsettled:
@@ -143,6 +159,11 @@ class Generations:
             logs.add(log)
             self._since.setdefault(log, file.modified)
             self._unsettled.setdefault(log, register.sources_of(file.path))
+        self._shut = set()
+        for _, file in register.shut.values():
+            self._shut.add(log_of(file.path))
+            self._since.setdefault(log_of(file.path), file.modified)
+        logs |= self._shut
         for path, (sources, until) in list(register.rested.items()):
             if now >= until:
                 del register.rested[path]
@@ -182,24 +203,15 @@ class Generations:
             return True
         neighbours = self._surroundings.of(log, [glob for source in sources for glob in source.rotated])
         complete = not neighbours.unlisted
-        try:
-            if any(not followed.held and followed.tailer.is_rewritten() for followed in relatives.open):
-                # what was copied from it cannot be told from what nobody read, before its reader has noticed
-                return False
-        except OSError:
+        if relatives.may_be_rewritten():
             return False
         # the newest come first: the rest is history
         recent = list(takewhile(lambda file: file.modified >= watermark, neighbours.generations(log)))
         archives = []
         for file in recent:
             node = file.identity.node
-            if (followed := self._register.open.get(node)) is not None:
-                # whether an archive is whole is known at its end
-                complete &= not followed.finite
-            if followed is not None or self._register.is_own(node) or self._is_read(file):
-                continue
-            if (growing := self._growing.get(node)) is not None and growing[0] == file.size:
-                complete &= now - growing[1] >= ARCHIVE_PATIENCE
+            if (decided := self._is_decided(file, now)) is not None:
+                complete &= decided
                 continue
             try:
                 content = open_content(self._register.host, file.path)
@@ -219,10 +231,20 @@ class Generations:
             complete &= self._account(file, content, log, watermark, sources, relatives, now)
         return complete
 
-    def _is_read(self, file: Found) -> bool:
-        """Tell without opening it whether a file was read to its end."""
-        position = self._register.positions.get(file.identity.node)
-        return position is not None and position.offset == file.size and position.path == file.path
+    def _is_decided(self, file: Found, now: float) -> bool | None:
+        """Tell without opening a file whether it is accounted for, or is later; None when it has to be looked at."""
+        node = file.identity.node
+        if (followed := self._register.open.get(node)) is not None:
+            # whether an archive is whole is known at its end
+            return not followed.finite
+        if self._register.is_own(node):
+            return True
+        if node in self._searched:
+            return False
+        if (growing := self._growing.get(node)) is not None and growing[0] == file.size:
+            return now - growing[1] >= ARCHIVE_PATIENCE
+        position = self._register.positions.get(node)
+        return True if position is not None and (position.offset, position.path) == (file.size, file.path) else None
 
     def _account(
         self,
@@ -244,6 +266,10 @@ class Generations:
         try:
             known, position = self._known(content, file.size, relatives)
         except OSError:
+            content.close()
+            return False
+        if not known and (relatives.may_be_rewritten() or (plain and self._is_empty(file, content, now))):
+            # truncated while it was compared, or a copy whose first bytes are not written yet
             content.close()
             return False
         whole = not (isinstance(content, CompressedLog) and self._is_growing(file, content, now))
@@ -275,6 +301,16 @@ class Generations:
             return True, None
         return known_part(content, relatives.past)
 
+    def _is_empty(self, file: Found, content: LogFile | CompressedLog, now: float) -> bool:
+        """Tell whether a plain file was listed empty, and not long ago."""
+        if file.size:
+            return False
+        since = self._empty.setdefault(content.identity.node, now)
+        if now - since < COPY_PATIENCE:
+            return True
+        del self._empty[content.identity.node]
+        return False
+
     def _is_growing(self, file: Found, content: CompressedLog, now: float) -> bool:
         """Tell whether an archive seems to be cut: it may still be written, and is looked at again when it grew."""
         node = file.identity.node
@@ -291,7 +327,11 @@ class Generations:
         """Give the position of a generation; one of an earlier file with the same inode is void."""
         positions = self._register.positions
         position = positions.get(content.identity.node)
-        if position is not None and not recognises(content, position):
+        if position is None:
+            return None
+        # where nothing was read the content confirms nothing
+        sure = position.offset > 0 or position.identity.generation or not content.reaches(1)
+        if not (sure and position.identity.may_be(content.identity) and recognises(content, position)):
             positions.retire(position)
             return None
         return position

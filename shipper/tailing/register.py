@@ -53,6 +53,7 @@ class Register:
         copies: new files that may be copies of open ones.
         found: what the last scan of each source found, by its name.
         waiting: files that wait for a descriptor, with the source that found them.
+        shut: files that cannot be opened or read now, with the source that found them.
         rested: sources of logs whose rests were closed for want of descriptors, and until when to look at them again.
         closed: size and time of the files that were closed for want of descriptors.
         failures: why files cannot be read.
@@ -77,6 +78,7 @@ class Register:
         self.copies = Copies()
         self.found: dict[str, dict[Node, Found]] = {}
         self.waiting: dict[Node, tuple[str, Found]] = {}
+        self.shut: dict[Node, tuple[str, Found]] = {}
         self.rested: dict[str, tuple[tuple[SourceTable, ...], float]] = {}
         self.closed: dict[Node, tuple[int, int]] = {}
         self.failures: dict[Node, Failure] = {}
@@ -112,15 +114,16 @@ class Register:
         return next((source.name for source in self.sources_of(position.path)), None)
 
     def stop_waiting(self, source: SourceTable) -> None:
-        """Begin a scan of a source: it says anew which files wait."""
+        """Begin a scan of a source: it says anew which files wait, and which cannot be opened."""
         self.waiting = {node: entry for node, entry in self.waiting.items() if entry[0] != source.name}
+        self.shut = {node: entry for node, entry in self.shut.items() if entry[0] != source.name}
 
     def open_found(self, file: Found, source: SourceTable, skipped: dict[str, str], now: float) -> LogFile | None:
         """Open a found file, or note why it cannot be, or that it waits for a descriptor."""
         node = file.identity.node
         failure = self.failures.get(node)
         if failure is not None and now < failure.until:
-            skipped[file.path] = f"cannot be read: {failure.reason}; tried again later"
+            self.cannot_read(file, source, skipped, f"cannot be read: {failure.reason}; tried again later")
             return None
         if not self.make_room(now):
             self.waiting[node] = (source.name, file)
@@ -132,13 +135,18 @@ class Register:
                 self._max_open = max(SPARE_SHARE, len(self.open) - len(self.open) // SPARE_SHARE - 1)
                 self.waiting[node] = (source.name, file)
             else:
-                skipped[file.path] = str(error)
+                self.cannot_read(file, source, skipped, str(error))
             return None
         if opened.identity.node != node:
             opened.close()
             self.waiting[node] = (source.name, file)
             return None
         return opened
+
+    def cannot_read(self, file: Found, source: SourceTable, skipped: dict[str, str], reason: str) -> None:
+        """Note that a found file cannot be opened or read now."""
+        skipped[file.path] = reason
+        self.shut[file.identity.node] = (source.name, file)
 
     def make_room(self, now: float) -> bool:
         """Close idle files while too many are open; tells whether one more may be (hazard 6.1).
@@ -210,7 +218,8 @@ class Register:
     def is_itself(self, path: str, node: Node) -> bool:
         """Tell whether a file that is not open is the one that its position was taken from: inodes are reused (1.7)."""
         position = self.positions.get(node)
-        if position is None:
+        if position is None or not position.offset:
+            # where nothing was read the content confirms nothing
             return False
         file = confirmed(
             self.host, path, lambda file: position.identity.may_be(file.identity) and recognises(file, position)

@@ -19,7 +19,7 @@ from shipper.tailing.searches import Lost, Searches
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -64,9 +64,9 @@ class Rests:
         self._note_copies(followed)
         self._begin(lost, now)
 
-    def paths(self) -> Iterator[str]:
-        """Give where the files were whose content is being looked for."""
-        return (lost.checkpoint.path for lost in self._searches.lost)
+    def searched(self) -> list[Checkpoint]:
+        """Give how far the files were read whose content is being looked for."""
+        return [lost.checkpoint for lost in self._searches.lost]
 
     def step(self, now: float) -> None:
         """Look a little further; never for long."""

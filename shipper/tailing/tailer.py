@@ -141,6 +141,15 @@ class Tailer(Generic[FileT]):
             # in the middle of a line over the limit: its rest is nobody's record
             self._move_to(size, LineState.SKIPPING)
 
+    def move_to(self, offset: int) -> None:
+        """Start at a byte that somebody chose: what follows is taken as the beginning of a line."""
+        self._move_to(offset, LineState.START)
+
+    @property
+    def waits(self) -> bool:
+        """Whether all but an unfinished line was taken."""
+        return self._unfinished is not None
+
     def is_rewritten(self) -> bool:
         """Tell whether the bytes before the offset are not those that were read there."""
         kept = len(self._guard)

@@ -23,10 +23,12 @@ RULE = "[[rule]]\nid = 'r'\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = '
 class Reading:
     """An intake at work on a directory."""
 
-    def __init__(self, root: Path, limits: StoreTable, *, watched: bool = True, **source: object) -> None:
+    def __init__(
+        self, root: Path, limits: StoreTable, *, watched: bool = True, rules: str = RULE, **source: object
+    ) -> None:
         self.logs = root / "logs"
         self.logs.mkdir()
-        (root / "rules.toml").write_text(RULE)
+        (root / "rules.toml").write_text(rules)
         self.rules = load_rules([root / "rules.toml"])[0].rules
         self.store = Store(root, batching.encode)
         self.wake = threading.Event()
@@ -200,3 +202,78 @@ def test_a_file_that_is_far_behind_keeps_no_quiet_one_waiting(tmp_path: Path, li
 
     assert behind >= 8
     assert min(offset for offset in offsets) > 0
+
+
+TWO_RULES = (
+    "[[rule]]\nid = 'loud'\nmatch = 'LOUD (?<n>\\d+)'\nevent = 'L'\ncontent = '{n}'\n"
+    "[[rule]]\nid = 'rare'\nmatch = 'RARE (?<n>\\d+)'\nevent = 'R'\ncontent = '{n}'\n"
+)
+
+
+def end_without_thread(reading: Reading) -> None:
+    reading.intake.stop()
+    reading.intake.close()
+    reading.store.close()
+
+
+def test_a_full_queue_pauses_only_the_files_that_fill_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """`overflow = "pause"`: a loud rule's file waits, another rule's file is read on, and nothing is lost (6.4)."""
+    limits = StoreTable(min_free_disk=0, max_queue_bytes=100_000)
+    reading = Reading(tmp_path, limits, watched=False, rules=TWO_RULES)
+    reading.write(*(f"LOUD {n}" for n in range(1500)), name="loud.log")
+    reading.write("RARE 0", name="rare.log")
+    for turn in range(3):
+        reading.intake.step(turn * 2.0)
+    full = reading.store.waiting_by_rule()
+    assert 100_000 <= full["loud"] < 200_000
+    reading.write(*(f"LOUD {n}" for n in range(1500, 1600)), name="loud.log")
+    reading.write("RARE 1", name="rare.log")
+    reading.intake.step(10.0)
+    reading.intake.step(12.0)
+    assert reading.store.waiting_by_rule()["loud"] == full["loud"]
+    assert reading.store.waiting_by_rule()["rare"] == 2 * full["rare"]
+    assert "files that feed the rules holding most of them (loud) wait" in caplog.text
+    reading.gather()
+    reading.intake.step(14.0)
+    reading.intake.step(16.0)
+    assert sorted(map(int, reading.gather())) == sorted([0, 1, *range(1600)])
+    assert "reading goes on" in caplog.text
+    end_without_thread(reading)
+
+
+def test_drop_oldest_keeps_the_newest_and_counts_the_rest(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Reading goes on; delivered + counted as lost = matched, told once while the queue is full (I1, 6.4)."""
+    limits = StoreTable(min_free_disk=0, max_queue_bytes=50_000, overflow="drop_oldest")
+    reading = Reading(tmp_path, limits, watched=False)
+    for turn in range(4):
+        reading.write(*(f"ERROR {turn * 1000 + n}" for n in range(1000)))
+        reading.intake.step(turn * 2.0)
+        reading.intake.step(turn * 2.0 + 0.1)
+    assert reading.store.waiting_bytes <= 50_000
+    dropped = reading.store.losses()["events", "queue_full"]
+    kept = list(map(int, reading.gather()))
+    assert dropped > 0
+    assert kept == list(range(dropped, 4000))
+    assert caplog.text.count("waiting events are dropped") == 1
+    # after there was room it is told again
+    reading.intake.step(10.0)
+    reading.write(*(f"ERROR {n}" for n in range(1000)))
+    reading.intake.step(12.0)
+    reading.intake.step(12.1)
+    assert caplog.text.count("waiting events are dropped") == 2
+    assert "Reading pauses" not in caplog.text
+    end_without_thread(reading)
+
+
+def test_bytes_read_are_those_of_the_files(tmp_path: Path, limits: StoreTable) -> None:
+    """What is written to read files is what was taken from them, lost bytes among it (I1)."""
+    reading = Reading(tmp_path, limits, watched=False, max_line_bytes=1024)
+    reading.write("ERROR 1", "x" * 5000, "nothing")
+    reading.write("ERROR 2", name="b.log")
+    for turn in range(3):
+        reading.intake.step(turn * 2.0)
+    written = sum(file.stat().st_size for file in reading.logs.iterdir())
+
+    assert reading.store.bytes_read() == written
+    assert 0 < reading.store.losses()["bytes", "line_too_long"] < written
+    end_without_thread(reading)

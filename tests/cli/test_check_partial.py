@@ -119,7 +119,7 @@ def test_a_configuration_of_which_nothing_can_be_read_is_one_clear_error(check: 
 
 
 def test_a_file_that_two_sources_match_is_said(check: Check, tmp_path: Path) -> None:
-    """It is read once, for both; when they want it in different ways, the first one's holds: a warning (hazard 1.11)."""
+    """It is read once, for both; when they want it in different ways the first one's holds: a warning (1.11)."""
     (tmp_path / "bad.toml").write_text("")
     (tmp_path / "a.log").write_text("x\n")
     (tmp_path / "b.log").hardlink_to(tmp_path / "a.log")

@@ -7,15 +7,20 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shipper.errors import StateError
 from shipper.events import Checkpoint, Event, FileIdentity, Fingerprint, LineState, Loss
 from shipper.outbox.lock import StateLock
+from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Refusal, Store, Waiting
 
 
@@ -220,3 +225,196 @@ def test_a_directory_without_permission_is_one_clear_message(tmp_path: Path) -> 
     with pytest.raises(StateError, match="cannot be written"):
         StateLock(tmp_path / "state")
     tmp_path.chmod(0o700)
+
+
+def test_what_waits_is_known_by_rule_whatever_happens_to_it(store: Store, tmp_path: Path) -> None:
+    """A rule's share of the queue is exact after every way in and out, and after a restart (hazard 6.4)."""
+    store.record([], [event(n, "ab"[n % 2]) for n in range(6)])
+    assert store.waiting_by_rule() == {"a": 27, "b": 27}
+    first, second, third = store.next_events(3)
+    store.acknowledge([first, second])
+    # an answer that was noted already changes nothing
+    store.acknowledge([first])
+    store.bury(third, Refusal("400", "no", "r"), limit=9)
+    assert store.waiting_by_rule() == {"a": 9, "b": 18}
+    store.next_events(1)
+    assert store.drop_oldest(10) == 2
+    store.close()
+    again = Store(tmp_path, encode)
+
+    assert again.waiting_by_rule() == {"b": 9}
+    assert (again.waiting_count, again.waiting_bytes) == (1, 9)
+    again.close()
+
+
+def test_a_failed_commit_leaves_the_shares_as_they_were(store: Store) -> None:
+    """Numbers in memory never run ahead of the database, and the next commit works (hazard 5.4)."""
+    store.record([], [event(1)])
+    store._connection.execute("ALTER TABLE losses RENAME TO hidden")
+    with pytest.raises(StateError):
+        store.record([], [event(2, "other")], losses=[Loss("bytes", "x", 1)], read=7)
+    with pytest.raises(StateError):
+        store.drop_oldest(0)
+    store._connection.execute("ALTER TABLE hidden RENAME TO losses")
+    assert (store.waiting_by_rule(), store.bytes_read()) == ({"r": 9}, 0)
+    store.record([], [event(2, "other")], read=7)
+
+    assert (store.waiting_by_rule(), store.bytes_read()) == ({"r": 9, "other": 9}, 7)
+
+
+def test_the_oldest_are_dropped_but_never_those_in_flight(store: Store) -> None:
+    """`overflow = "drop_oldest"`: down to the limit, counted in the same commit (I1)."""
+    store.record([], [event(n) for n in range(10)])
+    flying = store.next_events(3)
+
+    assert store.drop_oldest(54) == 4
+    assert store.losses() == {("events", "queue_full"): 4}
+    assert [w.payload for w in store.next_events(10)] == [f"content {n}".encode() for n in (0, 1, 2, 7, 8, 9)]
+    # now all of them are in flight
+    assert store.drop_oldest(0) == 0
+    store.acknowledge(flying)
+    store.next_events(1)
+    assert store.drop_oldest(0) == 2
+    assert store.waiting_count == 1
+    assert store.drop_oldest(9) == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from(["record", "give", "ack", "bury", "drop"]), st.integers(0, 12)), max_size=30))
+def test_numbers_in_memory_are_those_of_the_database(steps: list[tuple[str, int]]) -> None:
+    """After any steps: the shares are what a new look finds, nothing in flight was dropped, nothing vanished (I1)."""
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Path(directory), encode)
+        given_out: list[Waiting] = []
+        recorded = settled = 0
+        for step, size in steps:
+            if step == "record":
+                store.record([], [event(n, "abc"[n % 3]) for n in range(size)])
+                recorded += size
+            elif step == "give":
+                given_out = store.next_events(size)
+            elif step == "ack":
+                done, given_out = given_out[:size], given_out[size:]
+                store.acknowledge(done)
+                settled += len(done)
+            elif step == "bury" and given_out:
+                store.bury(given_out.pop(), Refusal("400", "no", "r"), limit=1000)
+                settled += 1
+            elif step == "drop":
+                store.drop_oldest(size * 10)
+            with closing(StoreReader(Path(directory))) as reader:
+                waiting = reader.waiting()
+                dropped = reader.losses().get(("events", "queue_full"), 0)
+            assert store.waiting_by_rule() == {rule: size for rule, (_, size) in waiting.items()}
+            assert store.waiting_count == sum(count for count, _ in waiting.values())
+            assert store.waiting_count == recorded - settled - dropped
+            assert {w.seq for w in given_out} <= {s for (s,) in store._query("SELECT seq FROM outbox")}
+        store.close()
+
+
+def test_bytes_read_are_committed_with_the_offsets(store: Store, tmp_path: Path) -> None:
+    """What was read can be held against what was lost and written, also after a restart (I1)."""
+    store.record([checkpoint(5)], read=5)
+    store.record([checkpoint(9)], read=4)
+    store.close()
+    again = Store(tmp_path, encode)
+
+    assert again.bytes_read() == 9
+    again.close()
+
+
+def test_a_store_that_cannot_be_opened_is_one_clear_message(tmp_path: Path) -> None:
+    """The message names the file and what to do, and no file is moved (hazard 5.4)."""
+    (tmp_path / "shipper.db").mkdir()
+    (tmp_path / "shipper.db-wal").write_bytes(b"x")
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(StateError, match=r"shipper\.db cannot be opened: .*; see that its disk is writable"):
+        Store(tmp_path, encode)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_every_damaged_store_is_kept(tmp_path: Path) -> None:
+    """Damaged again within the same second: no evidence is overwritten (hazard 5.3)."""
+    for number in range(3):
+        (tmp_path / "shipper.db").write_bytes((b"damage number %d" % number) * 100)
+        Store(tmp_path, encode).close()
+    kept = {path.read_bytes()[:15] for path in tmp_path.glob("shipper.db.corrupt-*")}
+
+    assert kept == {b"damage number %d" % number for number in range(3)}
+
+
+FULL_DISK = """
+import pathlib, resource, signal, sys
+from shipper.errors import StateError
+from shipper.events import Loss
+from tests.outbox.test_store import Store, checkpoint, encode, event
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+directory = pathlib.Path(sys.argv[1])
+store = Store(directory, encode)
+store.record([checkpoint(1)], [event(1)], read=1)
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (256 * 1024, hard))
+taken = 1
+try:
+    while taken < 1000:
+        store.record([checkpoint(taken + 1)], [event(n) for n in range(100)], losses=[Loss("bytes", "x", 1)], read=1)
+        taken += 1
+except StateError as error:
+    print(error)
+before = store.waiting_count, store.waiting_by_rule(), store.bytes_read(), store.losses(), store.checkpoints()
+assert 1 < taken < 1000
+assert store.waiting_count == 1 + 100 * (taken - 1)
+assert store.bytes_read() == taken == store.checkpoints()[0].offset
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+store.record([checkpoint(taken + 1)], [event(1)], read=1)
+store.acknowledge(store.next_events(50))
+count, shares = store.waiting_count, store.waiting_by_rule()
+store.close()
+again = Store(directory, encode)
+assert (again.waiting_count, again.waiting_by_rule()) == (count, shares)
+assert again.bytes_read() == taken + 1 and not again.begun_anew
+again.close()
+print("healed")
+"""
+
+
+def test_a_full_disk_undoes_the_pass_and_the_store_works_on_when_there_is_room(tmp_path: Path) -> None:
+    """Files cannot grow any more, then they can: numbers stay right and nothing is torn (hazard 5.4)."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, cwd=Path.cwd(), timeout=60
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "cannot be used now" in done.stdout
+    assert done.stdout.endswith("healed\n")
+
+
+def test_after_a_power_loss_offsets_and_events_are_of_one_commit_and_no_older_than_the_sync(tmp_path: Path) -> None:
+    """The write-ahead log cut anywhere after the last `sync`: whole commits, none synced is gone (1.9, 5.1)."""
+    state = tmp_path / "state"
+    state.mkdir()
+    store = Store(state, encode)
+    wal = state / "shipper.db-wal"
+    for number in range(1, 6):
+        store.record([checkpoint(number)], [event(number)], read=1)
+    store.sync()
+    synced = wal.stat().st_size
+    for number in range(6, 12):
+        store.record([checkpoint(number)], [event(number)], read=1)
+    database, written = (state / "shipper.db").read_bytes(), wal.read_bytes()
+    seen = set()
+    cuts = [*range(synced, len(written), 1033), len(written)]
+    for cut in cuts:
+        after = tmp_path / f"cut{cut}"
+        after.mkdir()
+        (after / "shipper.db").write_bytes(database)
+        (after / "shipper.db-wal").write_bytes(written[:cut])
+        again = Store(after, encode)
+        (kept,) = again.checkpoints()
+        assert not again.begun_anew
+        assert kept.offset == again.waiting_count == again.bytes_read() >= 5
+        seen.add(kept.offset)
+        again.close()
+    store.close()
+
+    assert seen == set(range(5, 12))

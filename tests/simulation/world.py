@@ -117,7 +117,7 @@ class World:
             self.store.checkpoints(),
             self.store.scanned_sources(),
             files=self.files,
-            wall=lambda: self.clock.wall.timestamp(),
+            wall=self._wall,
             max_open=self.descriptors,
         )
         self.following = following
@@ -131,6 +131,9 @@ class World:
             watcher=None,
             clock=self.clock,
         )
+
+    def _wall(self) -> float:
+        return self.clock.wall.timestamp()
 
     def step(self) -> None:
         self.steps += 1
@@ -330,10 +333,10 @@ class World:
 
 
 ACTIONS: Mapping[str, float] = {
-    "write": 6, "partial": 1, "step": 8, "sleep": 3, "rename": 2, "rename twice": 0.7, "copytruncate": 1, "between": 0.5,
-    "compress": 1, "delete": 0.5, "remove": 0.2, "truncate": 0.2, "kill": 0.4, "kill before": 0.3, "kill after": 0.3,
-    "stop": 0.4, "send": 2, "failed": 0.5, "acklost": 0.2, "store fails": 0.4, "stale": 0.3, "unlistable": 0.2, "heal": 0.8,
-    "unreadable": 0.2, "jump": 0.1,
+    "write": 6, "partial": 1, "step": 8, "sleep": 3, "rename": 2, "rename twice": 0.7, "copytruncate": 1,
+    "between": 0.5, "compress": 1, "delete": 0.5, "remove": 0.2, "truncate": 0.2, "kill": 0.4, "kill before": 0.3,
+    "kill after": 0.3, "stop": 0.4, "send": 2, "failed": 0.5, "acklost": 0.2, "store fails": 0.4, "stale": 0.3,
+    "unlistable": 0.2, "heal": 0.8, "unreadable": 0.2, "jump": 0.1,
 }  # fmt: skip
 
 

@@ -1,0 +1,107 @@
+"""Judges how an agent is from the progress it makes, not from being alive (hazard 10.5). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from shipper.agent.status import Finding, Health, printable_path
+from shipper.tailing.condition import FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from shipper.agent.trouble import Trouble
+    from shipper.tailing.condition import FileCondition
+
+PATIENCE = 60.0
+"""Seconds for which trouble that may pass by itself is only `degraded`."""
+INTAKE_STALLED = 60.0
+UPLOADER_STALLED = 180.0
+"""Longer than the longest wait between two tries, a minute, and the time-out of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vitals:
+    """What the health of a running agent is judged from. Ages in seconds.
+
+    Attributes:
+        now: the wall clock, aware.
+        intake_age: since the reading loop last began something.
+        uploader_age: since the sending loop last began something.
+        unsettled_for: since events were last settled, or there were none to send.
+        waiting: how many events wait.
+        pause: why nothing is read.
+        store: why the store cannot be read or written.
+        delivery: why events cannot be delivered.
+        stopping: it was told to stop.
+    """
+
+    now: datetime
+    intake_age: float
+    uploader_age: float
+    unsettled_for: float
+    waiting: int
+    pause: Trouble | None = None
+    store: Trouble | None = None
+    delivery: Trouble | None = None
+    stopping: bool = False
+
+
+def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Finding, ...]:
+    """Say all that is wrong with a running agent, the worst first.
+
+    Args:
+        vitals: how its loops are.
+        files: how its files are; None when the reading loop did not say so in time.
+    """
+    found = [*_loops(vitals), *_delivery(vitals), *_files(files or ())]
+    if vitals.store is not None:
+        found.append(Finding(Health.UNHEALTHY, "store", vitals.store.reason, vitals.store.since))
+    if vitals.pause is not None:
+        found.append(_lasting("reading", f"reading pauses: {vitals.pause.reason}", vitals.pause, vitals.now))
+    order = list(Health)
+    return tuple(sorted(found, key=lambda finding: -order.index(finding.health)))
+
+
+def _loops(vitals: Vitals) -> Iterator[Finding]:
+    if vitals.stopping:
+        said = f"the agent is stopping; {vitals.waiting} events wait to be sent"
+        yield Finding(Health.DEGRADED, "stopping", said)
+        return
+    # a store that fails holds the reading loop up, and is said for itself
+    if vitals.intake_age >= INTAKE_STALLED and vitals.store is None:
+        since = vitals.now - timedelta(seconds=vitals.intake_age)
+        yield Finding(Health.UNHEALTHY, "intake", "the reading loop makes no progress; restart the agent", since)
+    if vitals.uploader_age >= UPLOADER_STALLED:
+        since = vitals.now - timedelta(seconds=vitals.uploader_age)
+        yield Finding(Health.UNHEALTHY, "uploader", "the sending loop makes no progress; restart the agent", since)
+
+
+def _delivery(vitals: Vitals) -> Iterator[Finding]:
+    if vitals.delivery is not None:
+        said = f"events cannot be delivered and are kept: {vitals.delivery.reason}"
+        yield _lasting("delivery", said, vitals.delivery, vitals.now)
+    elif vitals.waiting and vitals.unsettled_for >= PATIENCE:
+        since = vitals.now - timedelta(seconds=vitals.unsettled_for)
+        yield Finding(
+            Health.UNHEALTHY, "delivery", f"{vitals.waiting} events wait and none of them was delivered", since
+        )
+
+
+def _files(files: Sequence[FileCondition]) -> Iterator[Finding]:
+    failing = [file for file in files if file.state is FileState.FAILING]
+    if failing:
+        first = failing[0]
+        more = f" and {len(failing) - 1} more" if len(failing) > 1 else ""
+        said = f"{printable_path(first.path)}{more} cannot be read: {first.reason}"
+        yield Finding(Health.DEGRADED, "files", said)
+
+
+def _lasting(what: str, reason: str, trouble: Trouble, now: datetime) -> Finding:
+    """Give trouble that becomes serious when it needs a person, or lasts."""
+    lasts = (now - trouble.since).total_seconds() >= PATIENCE
+    health = Health.UNHEALTHY if trouble.needs_person or lasts else Health.DEGRADED
+    return Finding(health, what, reason, trouble.since)

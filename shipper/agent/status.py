@@ -1,0 +1,206 @@
+"""How an agent is: the answer to `shipper status`, as values."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipper.tailing.condition import FileCondition, FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from shipper.events import Loss
+
+MOST_LISTED = 20_000
+_FIRST = (FileState.FAILING, FileState.PAUSED)
+_NEXT = (FileState.FINISHING, FileState.SKIPPED)
+
+
+class Health(enum.Enum):
+    """How an agent is, from well to worst.
+
+    Attributes:
+        HEALTHY: it does what it is there for.
+        DEGRADED: something is wrong and may pass by itself; nothing is lost.
+        UNHEALTHY: it does not do its work, and somebody should look.
+        STOPPED: it does not run.
+    """
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        health: how bad it is.
+        what: a short stable word: what it is about.
+        reason: for people; a sentence without its full stop.
+        since: when it began, aware; None when that is not known.
+    """
+
+    health: Health
+    what: str
+    reason: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """The running agent.
+
+    Attributes:
+        version: of the product.
+        pid: process id.
+        started_at: aware.
+        intake_age: seconds since the reading loop last began something.
+        uploader_age: seconds since the sending loop last began something.
+    """
+
+    version: str
+    pid: int
+    started_at: datetime
+    intake_age: float
+    uploader_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class RuleHits:
+    """What became of a rule's records since the agent started or reloaded; see `matching.engine.Tally`."""
+
+    id: str
+    matched: int
+    ignored: int
+    timed_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class RuleQueue:
+    """The events of one rule that wait: their number and encoded bytes."""
+
+    rule: str
+    events: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """The events that wait: their number, encoded bytes, how many bytes may wait, and the same by rule."""
+
+    events: int
+    bytes: int
+    limit: int
+    rules: tuple[RuleQueue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What the service answered since the agent started.
+
+    Attributes:
+        delivered: events accepted.
+        refused: events refused for good.
+        failed: requests that were not accepted and are sent again.
+        throttled: requests that the service took for too fast.
+        accepted_at: when events were last accepted, aware; None before the first time.
+    """
+
+    delivered: int
+    refused: int
+    failed: int
+    throttled: int
+    accepted_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """All files, and the list of them.
+
+    Attributes:
+        states: how many files there are in each state that occurs.
+        lag: bytes that are there and not read yet, of all of them.
+        held_deleted_bytes: bytes of deleted files that are free on the disk only when the agent closes them (1.9).
+        listed: those in trouble first, then those that have more to read; at most `MOST_LISTED`.
+    """
+
+    states: dict[FileState, int]
+    lag: int
+    held_deleted_bytes: int
+    listed: tuple[FileCondition, ...]
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return sum(self.states.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How an agent is.
+
+    Attributes:
+        findings: all that is wrong, the worst first; none for a healthy agent.
+        process: None when it does not run or does not answer.
+        rules: None when they are not known.
+        files: None when the reading loop did not answer in time.
+        queue: what waits.
+        delivery: None when it is not known.
+        losses: what was lost in the life of this store, by reason.
+        bytes_read: bytes that were read in the life of this store: read and lost together are what was written.
+        dead_letters: how many events that the service refused are kept.
+    """
+
+    findings: tuple[Finding, ...]
+    process: Process | None
+    rules: tuple[RuleHits, ...] | None
+    files: Files | None
+    queue: Queue
+    delivery: Delivery | None
+    losses: tuple[Loss, ...]
+    bytes_read: int
+    dead_letters: int
+
+    @property
+    def health(self) -> Health:
+        """The worst that was found."""
+        return worst(self.findings)
+
+
+def worst(findings: Iterable[Finding]) -> Health:
+    """Give the worst health of some findings."""
+    order = list(Health)
+    return max((finding.health for finding in findings), key=order.index, default=Health.HEALTHY)
+
+
+def summarise(conditions: Iterable[FileCondition], most: int = MOST_LISTED) -> Files:
+    """Count files and put them in the order in which people want to see them."""
+    ordered = sorted(conditions, key=lambda found: (_rank(found), -found.lag, found.path))
+    return Files(
+        states=dict(Counter(found.state for found in ordered)),
+        lag=sum(found.lag for found in ordered),
+        held_deleted_bytes=sum(found.size or 0 for found in ordered if found.is_deleted),
+        listed=tuple(ordered[:most]),
+    )
+
+
+def _rank(found: FileCondition) -> int:
+    """Give the place of a file in a list: in trouble, more to read, its name gone, not read, all others."""
+    if found.state in _FIRST:
+        return _FIRST.index(found.state)
+    if found.lag:
+        return len(_FIRST)
+    return len(_FIRST) + 1 + (_NEXT.index(found.state) if found.state in _NEXT else len(_NEXT))
+
+
+def printable_path(path: str) -> str:
+    """Give a path as text that JSON can hold: bytes that are no UTF-8 become `\\xNN` (hazard 10.3)."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,111 @@
+"""Asks every part of a running agent how it is, without holding any of them up, and makes a `Status` of it."""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import closing
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+from shipper import telemetry
+from shipper.agent.clock import HOST_CLOCK
+from shipper.agent.health import Vitals, judge
+from shipper.agent.status import Delivery, Process, Queue, RuleHits, Status, summarise
+from shipper.agent.status_json import to_json
+from shipper.agent.stored import Stored, read_stored
+from shipper.agent.trouble import Trouble
+from shipper.errors import ShipperError, StateError
+from shipper.outbox.reader import StoreReader
+from shipper.tailing.globs import excluded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from shipper.agent.intake import Intake
+    from shipper.agent.uploader import Uploader
+
+FILES_TIMEOUT = 2.0
+
+
+class Survey:
+    """Knows the parts of one agent; any thread may ask."""
+
+    def __init__(self, directory: Path, max_queue_bytes: int, intake: Intake, uploader: Uploader) -> None:
+        """Remember whom to ask.
+
+        Args:
+            directory: the state directory.
+            max_queue_bytes: how many bytes of events may wait.
+            intake: the first loop.
+            uploader: the second loop.
+        """
+        self._directory = directory
+        self._max_queue_bytes = max_queue_bytes
+        self._intake = intake
+        self._uploader = uploader
+        self._started_at = HOST_CLOCK.now()
+        self._stopping = False
+
+    def stop(self) -> None:
+        """Say from now on that the agent is stopping."""
+        self._stopping = True
+
+    def answer(self, question: Mapping[str, Any]) -> bytes:
+        """Answer `{"ask": "status", "globs": [...]}` with the status as JSON.
+
+        Raises:
+            ShipperError: `globs` is no list of texts.
+        """
+        globs = question.get("globs", [])
+        if not (isinstance(globs, list) and all(isinstance(glob, str) for glob in globs)):
+            raise ShipperError("'globs' must be a list of texts, such as /var/log/app/*")
+        return to_json(self.status(globs))
+
+    def status(self, globs: Sequence[str] = ()) -> Status:
+        """Tell how the agent is; when there are globs, list and count only the files that one of them matches."""
+        files = self._intake.conditions(FILES_TIMEOUT)
+        stored, unreadable = self._read_stored()
+        now, monotonic = HOST_CLOCK.now(), time.monotonic()
+        vitals = Vitals(
+            now,
+            intake_age=monotonic - self._intake.looked_at,
+            uploader_age=monotonic - self._uploader.looked_at,
+            unsettled_for=monotonic - self._uploader.moved_at,
+            waiting=stored.queue.events,
+            pause=self._intake.pause,
+            store=self._intake.store_trouble or self._uploader.store_trouble or unreadable,
+            delivery=self._uploader.trouble,
+            stopping=self._stopping,
+        )
+        counts = telemetry.counts()
+        tallies = self._intake.tallies
+        return Status(
+            judge(vitals, files),
+            Process(
+                version("cloudmonitor-shipper"), os.getpid(), self._started_at, vitals.intake_age, vitals.uploader_age
+            ),
+            tuple(RuleHits(rule, each.matched, each.ignored, each.timed_out) for rule, each in tallies.items()),
+            # a glob here means what one of `exclude` means: a path with all below it, or a name
+            None if files is None else summarise(f for f in files if not globs or excluded(f.path, tuple(globs))),
+            stored.queue,
+            Delivery(
+                counts.get("events_delivered", 0),
+                counts.get("events_refused", 0),
+                counts.get("requests_failed", 0),
+                counts.get("requests_throttled", 0),
+                self._uploader.accepted_at,
+            ),
+            stored.losses,
+            stored.bytes_read,
+            stored.dead_letters,
+        )
+
+    def _read_stored(self) -> tuple[Stored, Trouble | None]:
+        """Read the store over a connection of its own, so that no loop waits for the answer."""
+        try:
+            with closing(StoreReader(self._directory)) as reader:
+                return read_stored(reader, self._max_queue_bytes), None
+        except StateError as error:
+            return Stored(Queue(0, 0, self._max_queue_bytes, ())), Trouble(str(error), HOST_CLOCK.now())

@@ -1,0 +1,47 @@
+"""`shipper offsets` and `shipper status` on a store whose agent does not run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+from shipper.cloudmonitor import batching
+from shipper.outbox.lock import StateLock
+from shipper.outbox.store import Store
+
+CONFIG = """
+state_dir = "{root}/state"
+[[source]]
+name = "app"
+paths = ["{root}/*.log"]
+"""
+
+
+def shipper(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    (root / "shipper.toml").write_text(CONFIG.format(root=root))
+    command = [sys.executable, "-m", "shipper", *arguments, "-c", str(root / "shipper.toml")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def test_set_list_forget(tmp_path: Path) -> None:
+    """An offset is moved back to its line's beginning, listed, and forgotten; refused while the lock is held (5.7)."""
+    log = tmp_path / "a.log"
+    log.write_text("one\ntwo\n")
+    (tmp_path / "state").mkdir(mode=0o700)
+    Store(tmp_path / "state", batching.encode).close()
+    done = shipper(tmp_path, "offsets", "set", str(log), "6")
+    assert done.returncode == 0, done.stderr
+    assert "byte 4" in done.stderr
+    assert [each["offset"] for each in json.loads(shipper(tmp_path, "offsets", "list", "--json").stdout)] == [4]
+    stopped = shipper(tmp_path, "status", "--json")
+    assert stopped.returncode == 1, stopped.stderr
+    assert json.loads(stopped.stdout)["files"]["lag"] == 4
+    with closing(StateLock(tmp_path / "state")):
+        refused = shipper(tmp_path, "offsets", "forget", str(log))
+    assert refused.returncode == 1, refused.stderr
+    assert "in use" in refused.stderr
+    assert shipper(tmp_path, "offsets", "forget", str(log)).returncode == 0
+    assert json.loads(shipper(tmp_path, "offsets", "list", "--json").stdout) == []

@@ -23,7 +23,7 @@ SETTLING_LOOKS = 20
 
 @pytest.mark.timeout(300)
 def test_idle_files_cost_a_look_each_and_nothing_else(tmp_path: Path) -> None:
-    """Thousands of idle files: a pass lists once, opens and reads nothing; an active file is opened alone (2.5, 6.7)."""
+    """Thousands of idle files: a pass lists once, opens and reads nothing; an active one is opened alone (2.5, 6.7)."""
     logs = tmp_path / "logs"
     logs.mkdir()
     for number in range(IDLE_FILES):
@@ -81,7 +81,7 @@ def _calls_to_take_up(root: Path, count: int) -> int:
         agent.stop()
     assert sorted(agent.times().elements()) == list(range(count))
     profile.create_stats()
-    return sum(entry[1] for entry in profile.stats.values())  # type: ignore[attr-defined]
+    return sum(entry[1] for entry in profile.stats.values())
 
 
 @pytest.mark.xfail(strict=True, reason="each arrival is compared with every file that was closed to make room")

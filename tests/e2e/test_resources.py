@@ -21,6 +21,7 @@ from tests.e2e.host import Host, journal
 from tests.e2e.inotify import LONGEST_QUEUE, UnreadQueue
 
 FILES = 500
+FEW_DESCRIPTORS = ("sh", "-c", 'ulimit -n 64 && exec "$@"', "sh")
 BUSY_BYTES = 512 * 1024 * 1024
 BIGGEST_FLOOD = 200_000
 NAMES = (
@@ -54,18 +55,35 @@ def numbers(host: Host) -> Counter[int]:
     return Counter(int(str(event["content"]).rsplit(" ", 1)[1]) for event in journal(host.root / "accepted.jsonl"))
 
 
+@pytest.mark.xfail(strict=False, reason="files may take the last descriptor before a connection does: uploads end")
 def test_few_descriptors_and_many_growing_files(host: Host) -> None:
     """64 descriptors, 500 files: every line arrives once, and uploads go on meanwhile (hazard 6.1)."""
-    host.through = ("sh", "-c", 'ulimit -n 64 && exec "$@"', "sh")
+    host.through = FEW_DESCRIPTORS
     host.start()
+    host.write("0.log", f"ERROR {3 * FILES}")
+    eventually(lambda: len(numbers(host)) == 1)
     for turn in range(3):
         for number in range(FILES):
             host.write(f"{number}.log", f"ERROR {turn * FILES + number}")
-        eventually(lambda turn=turn: len(numbers(host)) >= (turn + 1) * FILES, 60)  # type: ignore[misc]
+        eventually(lambda turn=turn: len(numbers(host)) > (turn + 1) * FILES, 60)  # type: ignore[misc]
 
     assert host.stop() == 0
-    assert numbers(host) == Counter(range(3 * FILES))
+    assert numbers(host) == Counter(range(3 * FILES + 1))
     assert "Traceback" not in host.log.read_text()
+
+
+@pytest.mark.xfail(strict=True, reason="files take all descriptors, none is left for the first upload: the agent stops")
+def test_few_descriptors_and_many_files_before_the_start(host: Host) -> None:
+    """64 descriptors, 500 files at the start: some descriptors are kept for the service and the store (hazard 6.1)."""
+    host.through = FEW_DESCRIPTORS
+    for number in range(FILES):
+        host.write(f"{number}.log", f"ERROR {number}")
+    host.start()
+    eventually(lambda: len(numbers(host)) == FILES or host.running.poll() is not None)
+
+    assert host.running.poll() is None
+    assert host.stop() == 0
+    assert numbers(host) == Counter(range(FILES))
 
 
 def test_an_overflown_queue_of_hints_hides_nothing(host: Host) -> None:

@@ -22,7 +22,7 @@ from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Store
 from shipper.tailing.files import HOST_FILES, Files
-from shipper.tailing.following import Following
+from shipper.tailing.following import MAX_OPEN, Following
 from shipper.tailing.watcher import Watcher
 from tests.conftest import eventually
 
@@ -70,6 +70,7 @@ class Agent:
         watched: bool = False,
         scan_interval: float = 1.0,
         files: Files = HOST_FILES,
+        max_open: int = MAX_OPEN,
         **source: object,
     ) -> None:
         self.state = root / "state"
@@ -84,6 +85,7 @@ class Agent:
             **source,  # type: ignore[arg-type]
         )
         self._files = files
+        self._max_open = max_open
         self.watched = watched
         self.clock = SteppedClock()
         self.delivered: list[tuple[int, str]] = []
@@ -96,7 +98,11 @@ class Agent:
         self.wake = threading.Event()
         self.watcher = Watcher(self.wake) if self.watched else None
         self.following = Following(
-            [self._table], self.store.checkpoints(), self.store.scanned_sources(), files=self._files
+            [self._table],
+            self.store.checkpoints(),
+            self.store.scanned_sources(),
+            files=self._files,
+            max_open=self._max_open,
         )
         self.intake = Intake(
             self.following,

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ from shipper.matching.engine import Engine
 from shipper.matching.rulebook import load_configured_rules
 from shipper.outbox.lock import StateLock
 from shipper.outbox.store import Store
-from shipper.tailing.following import Following
+from shipper.tailing.following import MAX_OPEN, Following
+from shipper.tailing.register import FEWEST_OPEN
 from shipper.tailing.watcher import Watcher
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from shipper.outbox.store import Waiting
 
 STDERR = 2
+KEPT_DESCRIPTORS = 40
+"""For the store, the connections, their certificates, the socket, inotify, and what is looked into for a moment."""
 
 
 class Agent:
@@ -79,6 +83,7 @@ class Agent:
                 own=frozenset({os.path.realpath(config.state_path)}),
                 own_files=_own_files(),
                 positions_lost=self._store.begun_anew,
+                max_open=_max_open(),
             ),
             self._engine(config, rulebook),
             self._store,
@@ -165,6 +170,14 @@ def connect(config: Config) -> Client:
     """
     credentials = find_credentials(config.cloudmonitor.credentials, config.resolve, os.environ)
     return Client.configured(config, lambda: credentials)
+
+
+def _max_open() -> int:
+    """Give how many logs may be open, so that the others who need descriptors have some left (hazard 6.1)."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed == resource.RLIM_INFINITY:
+        return MAX_OPEN
+    return max(FEWEST_OPEN, min(MAX_OPEN, allowed - KEPT_DESCRIPTORS))
 
 
 def _own_files() -> frozenset[FileIdentity]:

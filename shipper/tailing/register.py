@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from shipper.tailing.followed import OpenContent
 
 SPARE_SHARE = 8
+FEWEST_OPEN = 8
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 300.0
 
@@ -143,7 +144,7 @@ class Register:
             opened = self.host.open(file.path)
         except UnreadableError as error:
             if error.number in {errno.EMFILE, errno.ENFILE}:
-                self._max_open = max(SPARE_SHARE, len(self.open) - len(self.open) // SPARE_SHARE - 1)
+                self._max_open = max(FEWEST_OPEN, len(self.open) - len(self.open) // SPARE_SHARE - 1)
                 self.waiting[node] = (source.name, file)
             else:
                 self.cannot_read(file, source, skipped, str(error))

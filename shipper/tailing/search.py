@@ -54,7 +54,7 @@ class Search:
         self._neighbours = neighbours
         self._is_taken = is_taken
         self._files = files
-        self._archives: list[tuple[str, CompressedLog]] = []
+        self._archive: CompressedLog | None = None
         self._steps: Iterator[None] | None = None
         self._budget = 0
 
@@ -72,9 +72,9 @@ class Search:
 
     def close(self) -> None:
         """Close what is open, found or not."""
-        for _, archive in self._archives:
-            archive.close()
-        self._archives.clear()
+        if self._archive is not None:
+            self._archive.close()
+            self._archive = None
         if self.found is not None:
             self.found[1].close()
             self.found = None
@@ -83,29 +83,38 @@ class Search:
         wanted = self._checkpoint
         neighbours = self._neighbours()
         self.pending |= neighbours.unlisted
+        archives = []
         for place in self._candidates(neighbours):
             content = self._open(place)
+            if content is None:
+                continue
             if isinstance(content, CompressedLog):
-                self._archives.append((place.path, content))
-            elif content is not None and self._recognise(content):
-                self._take(place.path, content)
+                if place.modified >= wanted.modified - SLACK_NS:
+                    # older ones cannot hold what was still there at the last look
+                    archives.append(place)
+            elif self._recognise(content):
+                self.found = place.path, content
                 return
-            elif content is not None:
-                content.close()
-        while self._archives:
-            path, archive = self._archives[0]
-            while not archive.advance(wanted.offset, self._budget):
+            content.close()
+        for place in archives[:MAX_ARCHIVES]:
+            # only one is open at a time: descriptors are few
+            content = self._open(place)
+            if content is None or content.identity.node != place.identity.node:
+                # it went, or has another name by now
+                self.pending = True
+            if not isinstance(content, CompressedLog):
+                if content is not None:
+                    content.close()
+                continue
+            self._archive = content
+            while not content.advance(wanted.offset, self._budget):
                 yield
-            self._archives.pop(0)
-            if self._recognise(archive):
-                self._take(path, archive)
+            self._archive = None
+            if self._recognise(content):
+                self.found = place.path, content
                 return
-            self.pending |= archive.incomplete
-            archive.close()
-
-    def _take(self, path: str, content: LogFile | CompressedLog) -> None:
-        self.close()
-        self.found = (path, content)
+            self.pending |= content.incomplete
+            content.close()
 
     def _candidates(self, neighbours: Neighbours) -> Iterator[Found]:
         """Give the file itself first, then by content those with its name, then the others; the newest first."""
@@ -120,9 +129,8 @@ class Search:
                     yield place
 
     def _open(self, place: Found) -> LogFile | CompressedLog | None:
-        """Open a candidate; compressed ones only if they may hold what was still there at the last look."""
         try:
-            content = open_content(self._files, place.path)
+            return open_content(self._files, place.path)
         except UnreadableError as error:
             # the file itself is there, or we are short of descriptors: not "not found"
             same = place.identity.node == self._checkpoint.identity.node
@@ -131,11 +139,6 @@ class Search:
         except OSError:
             self.pending = True
             return None
-        old = place.modified < self._checkpoint.modified - SLACK_NS
-        if isinstance(content, CompressedLog) and (old or len(self._archives) >= MAX_ARCHIVES):
-            content.close()
-            return None
-        return content
 
     def _recognise(self, content: LogFile | CompressedLog) -> bool:
         same = content.identity.may_be(self._checkpoint.identity)

@@ -55,7 +55,6 @@ def numbers(host: Host) -> Counter[int]:
     return Counter(int(str(event["content"]).rsplit(" ", 1)[1]) for event in journal(host.root / "accepted.jsonl"))
 
 
-@pytest.mark.xfail(strict=False, reason="files may take the last descriptor before a connection does: uploads end")
 def test_few_descriptors_and_many_growing_files(host: Host) -> None:
     """64 descriptors, 500 files: every line arrives once, and uploads go on meanwhile (hazard 6.1)."""
     host.through = FEW_DESCRIPTORS
@@ -72,7 +71,6 @@ def test_few_descriptors_and_many_growing_files(host: Host) -> None:
     assert "Traceback" not in host.log.read_text()
 
 
-@pytest.mark.xfail(strict=True, reason="files take all descriptors, none is left for the first upload: the agent stops")
 def test_few_descriptors_and_many_files_before_the_start(host: Host) -> None:
     """64 descriptors, 500 files at the start: some descriptors are kept for the service and the store (hazard 6.1)."""
     host.through = FEW_DESCRIPTORS

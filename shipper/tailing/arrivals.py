@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
-from shipper.tailing.copies import is_beginning
+from shipper.tailing.copies import SURE_BYTES, is_beginning
 from shipper.tailing.files import MAGIC_BYTES, compression_of
-from shipper.tailing.identity import HEAD_BYTES, confirms
+from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from shipper.tailing.first_scans import FirstScans
     from shipper.tailing.followed import Followed
     from shipper.tailing.generations import Generations
+    from shipper.tailing.originals import Originals
     from shipper.tailing.register import Register
     from shipper.tailing.rests import Rests
 
@@ -107,7 +108,7 @@ class Arrivals:
         source: SourceTable,
         file: Found,
         replaced: Followed | None,
-        originals: Sequence[Followed],
+        originals: Originals,
         skipped: dict[str, str],
         now: float,
     ) -> Followed | None:
@@ -140,12 +141,11 @@ class Arrivals:
         try:
             kind = compression_of(opened.read_at(0, MAGIC_BYTES))
             never_seen = self._first_scans.was_there(source, node) and self._first_scans.is_unknown(source)
-            there = [followed for followed in originals if register.open.get(followed.node) is followed]
             if kind is not None:
                 skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
-            elif not never_seen and register.copies.may_be_one(opened, file, there, now):
+            elif not never_seen and register.copies.may_be_one(opened, file, originals, now):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
-            elif not never_seen and any(not f.held and f.tailer.is_rewritten() for f in there if f.tailer.offset):
+            elif not never_seen and _is_any_rewritten(opened, originals):
                 # truncated while it was compared: its reader has to notice first
                 register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")
             elif (original := self._unreadable_original(opened)) is not None:
@@ -181,14 +181,11 @@ class Arrivals:
     def _unreadable_original(self, opened: LogFile) -> str | None:
         """Give a known file that cannot be opened now and of which this may be the copy: its rest may be in there."""
         register = self._register
-        head = b""
-        for position in register.positions:
+        for position in register.positions.beginning(opened.read_at(0, HEAD_BYTES)):
             node = position.identity.node
             shut = node in register.failures or node in register.waiting or register.is_found(node)
-            if shut and not position.finished and position.head.length and node != opened.identity.node:
-                head = head or opened.read_at(0, HEAD_BYTES)
-                if confirms(position.head, head):
-                    return position.path
+            if shut and not position.finished and node != opened.identity.node:
+                return position.path
         return None
 
     def _is_unsure(self, position: Checkpoint, source: SourceTable) -> bool:
@@ -219,6 +216,12 @@ class Arrivals:
         if stored and position.identity == opened.identity and position.gone_at is None and not position.finished:
             followed.saved = followed.place if position.path == file.path else None
         return True
+
+
+def _is_any_rewritten(opened: LogFile, originals: Originals) -> bool:
+    """Tell whether some file that began like this one has other content now, and its reader has not noticed yet."""
+    head = opened.read_at(0, SURE_BYTES)
+    return any(not f.held and f.tailer.offset and f.tailer.is_rewritten() for f in originals.beginning_with(head))
 
 
 def _is_saved_anew(before: Followed, opened: LogFile, file: Found) -> bool:

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from shipper.events import Checkpoint
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
-from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from shipper.events import Node
     from shipper.tailing.discovery import Found
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
+    from shipper.tailing.originals import Originals
     from shipper.tailing.tailer import Content
 
 COPY_PATIENCE = 5.0
@@ -55,15 +55,15 @@ class Copies:
     def __bool__(self) -> bool:
         return bool(self._suspects)
 
-    def may_be_one(self, content: Content, file: Found, originals: Sequence[Followed], now: float) -> bool:
+    def may_be_one(self, content: Content, file: Found, originals: Originals, now: float) -> bool:
         """Tell whether a new file still may be a copy of one of the originals, and should not be read yet."""
         node = file.identity.node
         before = self._suspects.pop(node, None)
         head = content.read_at(0, SURE_BYTES)
-        original = next((o for o in originals if o.tailer.may_begin_with(head) and _is_copy(content, file, o)), None)
+        original = next((o for o in originals.beginning_with(head) if _is_copy(content, file, o)), None)
         if original is None and not file.size:
             # created, but the first bytes are not copied yet
-            original = next((o for o in originals if log_of(file.path) == o.path != file.path), None)
+            original = originals.log_of(file.path)
         if original is None:
             return False
         since = before.since if before is not None and before.size == file.size else now

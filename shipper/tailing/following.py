@@ -26,6 +26,7 @@ from shipper.tailing.discovery import discover
 from shipper.tailing.files import HOST_FILES
 from shipper.tailing.first_scans import FirstScans
 from shipper.tailing.generations import Generations
+from shipper.tailing.originals import Originals
 from shipper.tailing.register import Register
 from shipper.tailing.rests import Rests
 from shipper.tailing.surroundings import Surroundings
@@ -150,11 +151,12 @@ class Following:
         self._arrivals.resume(source, arrivals, discovery.skipped, now)
         self._arrivals.miss(source, arrivals, found_before, now, first=first)
         # the original of a copytruncate's copy keeps its name
-        originals = [f for f in self.files.values() if f.gone_at is None and f not in moved] if arrivals else []
+        kept = [f for f in self.files.values() if f.gone_at is None and f not in moved] if arrivals else []
+        originals = Originals(kept, self.files)
         for file in arrivals:
             begun = self._arrivals.begin(source, file, before.get(file.path), originals, discovery.skipped, now)
             if begun is not None:
-                originals.append(begun)
+                originals.add(begun)
         for path, followed in before.items():
             if followed in moved:
                 self._generations.suspect(path, followed.sources)

@@ -11,13 +11,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipper.tailing.identity import HEAD_BYTES
+from shipper.tailing.identity import HEAD_BYTES, fingerprint
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from shipper.events import Checkpoint, FileIdentity, Node
+    from shipper.events import Checkpoint, FileIdentity, Fingerprint, Node
 
 TOMBSTONE_SECONDS = 7 * 24 * 3600.0
 MISSED_SECONDS = 3600.0
@@ -50,6 +50,7 @@ class Positions:
         self._forgotten: set[FileIdentity] = set()
         self._past: dict[str, deque[KnownContent]] = {}
         self._heads: dict[Node, bytes] = {}
+        self._by_head: dict[int, dict[Fingerprint, set[Node]]] = {}
         self._missed: dict[Node, float] = {}
         self._finished: dict[str, dict[Node, None]] = {}
         for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.gone_at or 0.0):
@@ -73,6 +74,13 @@ class Positions:
     def at(self, path: str) -> list[Checkpoint]:
         """Give the positions of the files that were last seen under a path."""
         return [self._by_node[node] for node in self._by_path.get(path, ())]
+
+    def beginning(self, head: bytes) -> Iterator[Checkpoint]:
+        """Give the positions of the files whose heads some bytes begin with."""
+        for length, by_head in list(self._by_head.items()):
+            if 0 < length <= len(head):
+                for node in list(by_head.get(fingerprint(head[:length]), ())):
+                    yield self._by_node[node]
 
     def known(self) -> Iterator[KnownContent]:
         """Give all content that was read: of closed files, and of those that are no more or were rewritten."""
@@ -182,6 +190,7 @@ class Positions:
             self._heads[node] = head
         self._by_node[node] = checkpoint
         self._by_path.setdefault(checkpoint.path, set()).add(node)
+        self._by_head.setdefault(checkpoint.head.length, {}).setdefault(checkpoint.head, set()).add(node)
 
     def _drop(self, node: Node) -> None:
         before = self._by_node.pop(node, None)
@@ -192,3 +201,9 @@ class Positions:
         nodes.discard(node)
         if not nodes:
             del self._by_path[before.path]
+        by_head = self._by_head[before.head.length]
+        by_head[before.head].discard(node)
+        if not by_head[before.head]:
+            del by_head[before.head]
+        if not by_head:
+            del self._by_head[before.head.length]

@@ -87,6 +87,7 @@ class Register:
         self.own = own
         self._own_nodes = frozenset(identity.node for identity in own_files)
         self._max_open = max_open
+        self._full_at: float | None = None
 
     def is_own(self, node: Node) -> bool:
         """Tell whether a file is the agent's own."""
@@ -127,6 +128,7 @@ class Register:
 
     def stop_waiting(self, source: SourceTable) -> None:
         """Begin a scan of a source: it says anew which files wait, and which cannot be opened."""
+        self._full_at = None
         self.waiting = {node: entry for node, entry in self.waiting.items() if entry[0] != source.name}
         self.shut = {node: entry for node, entry in self.shut.items() if entry[0] != source.name}
 
@@ -168,6 +170,8 @@ class Register:
         """
         if len(self.open) < self._max_open:
             return True
+        if now == self._full_at:
+            return False
         idle = [f for f in self.open.values() if f.at_end and not f.held and not f.finite and not f.unread()]
         share = self._max_open // SPARE_SHARE + 1
         for followed in heapq.nsmallest(share, idle, key=lambda f: (f.gone_at is not None, f.changed_at)):
@@ -178,7 +182,10 @@ class Register:
                 self.rested[followed.path] = followed.sources, now + followed.source.deleted_hold
                 self.positions.put(followed.checkpoint(finished=True))
                 self.close(followed)
-        return len(self.open) < self._max_open
+        if len(self.open) < self._max_open:
+            return True
+        self._full_at = now
+        return False
 
     def tailer(self, content: OpenContent, path: str, source: SourceTable) -> Tailer[OpenContent]:
         """Make what reads a file as a source says."""

@@ -84,7 +84,6 @@ def _calls_to_take_up(root: Path, count: int) -> int:
     return sum(entry[1] for entry in profile.stats.values())
 
 
-@pytest.mark.xfail(strict=True, reason="each arrival is compared with every file that was closed to make room")
 def test_the_first_scan_of_twice_as_many_files_costs_twice_as_much(tmp_path: Path) -> None:
     """A file is taken up at the same cost however many others there are: counted in calls (hazards 2.5, 6.7)."""
     few = _calls_to_take_up(tmp_path / "few", 300)

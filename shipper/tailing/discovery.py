@@ -61,12 +61,14 @@ class Discovery:
         skipped: reason by path, or by glob, for what is not followed though a glob asks for it.
         directories: those in which files are looked for, for the watcher.
         entries: all names in each directory that was listed, with their inodes, links' own.
+        moving: directories in which names changed while they were looked at: a file may be under none that was seen.
     """
 
     files: dict[str, Found] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
     entries: dict[str, dict[str, int]] = field(default_factory=dict)
+    moving: set[str] = field(default_factory=set)
 
 
 def discover(
@@ -151,9 +153,20 @@ class _Walk:
                 self.seen.directories.add(directory)
             return
         wanted = name_pattern(part)
+        as_listed = True
         for entry in self._list(directory):
             if not entry.is_directory and wanted.match(entry.name):
-                self._judge(os.path.join(directory, entry.name), pattern)
+                as_listed &= self._judge(os.path.join(directory, entry.name), pattern, entry.inode)
+        if not as_listed and self._has_changed(directory):
+            self.seen.moving.add(directory)
+
+    def _has_changed(self, directory: str) -> bool:
+        """List a directory again: an inode that differs from the listed one may be that of a mounted file."""
+        try:
+            entries = self._files.list(directory)
+        except OSError:
+            return True
+        return self.seen.entries.get(directory) != {entry.name: entry.inode for entry in entries}
 
     def _directories(self, directory: str, part: str) -> Iterator[str]:
         """Give the directories in a directory that a part of a glob leads to."""
@@ -194,12 +207,16 @@ class _Walk:
             return False
         return not self._is_own(path)
 
-    def _judge(self, path: str, pattern: str) -> bool:
-        """Note a path that a glob matched, as a file or as skipped with its reason; tells whether it is there."""
+    def _judge(self, path: str, pattern: str, inode: int | None = None) -> bool:
+        """Note a path that a glob matched, as a file or as skipped with its reason.
+
+        Tells whether it is there, and has the inode that it was listed with.
+        """
         if path in self.seen.files or path in self.seen.skipped:
             return True
         if self._excludes.covers(path):
-            return False
+            # nobody looks at it: it is there if it was listed
+            return inode is not None
         try:
             status = link = self._files.status(path, follow=False)
         except OSError as error:
@@ -219,7 +236,7 @@ class _Walk:
         else:
             identity = FileIdentity(status.st_dev, status.st_ino)
             self.seen.files[path] = Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
-        return True
+        return inode is None or inode == link.st_ino
 
     def _is_trusted(self, path: str, link: os.stat_result, target: os.stat_result) -> bool:
         holder = self._status(os.path.dirname(path))

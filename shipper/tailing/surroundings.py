@@ -50,7 +50,7 @@ class Neighbours:
     Attributes:
         files: all of them, the newest first.
         by_node: by device and inode.
-        unlisted: the directory could not be listed: nobody knows what is there.
+        unlisted: the directory could not be listed, or changed meanwhile: nobody knows what else is there.
     """
 
     files: list[Found]
@@ -101,5 +101,5 @@ class Surroundings:
             seen = discover(globs, (), self._own, self._files)
             found = sorted(seen.files.values(), key=lambda file: -file.modified)
             by_node = {file.identity.node: file for file in reversed(found)}
-            self._known[key] = Neighbours(found, by_node, directory in seen.skipped)
+            self._known[key] = Neighbours(found, by_node, directory in seen.skipped or bool(seen.moving))
         return self._known[key]

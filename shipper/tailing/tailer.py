@@ -99,7 +99,8 @@ class Tailer(Generic[FileT]):
         self.line = LineState.START
         self._guard = b""
         self._head = b""
-        self._first_line: bytes | None = None
+        self._first_line = b""
+        self._first_line_known = False
         self.odd_lines = 0
         self._losses: Counter[str] = Counter()
         self._unfinished: tuple[int, float] | None = None
@@ -131,7 +132,7 @@ class Tailer(Generic[FileT]):
 
     def skip_to_end(self, size: int) -> None:
         """Start behind the last finished line of a file of that size, so that one being written is read whole."""
-        self._find_codec()
+        self._find_codec(self.file.read_at(0, MARK_BYTES))
         start = max(0, size - self._limit)
         start -= start % len(self._newline)
         newline = find_last_newline(self.file.read_at(start, size - start), self._newline)
@@ -157,7 +158,7 @@ class Tailer(Generic[FileT]):
 
     def restart(self) -> None:
         """Read the same file from its beginning again: its content was replaced."""
-        self._first_line = None
+        self._first_line_known = False
         self._head = b""
         self._move_to(0, LineState.START)
 
@@ -218,7 +219,9 @@ class Tailer(Generic[FileT]):
                 self._unfinished = None
                 return Halt.AT_END
             if not self._codec_known:
-                self._find_codec()
+                self._find_codec((self._head + data)[:MARK_BYTES])
+            if not self._first_line_known and not self._find_first_line(data):
+                return Halt.REWRITTEN
             if self.line is LineState.SKIPPING:
                 self._skip(data)
             elif self.line is LineState.TAKEN and data[0] in _ENDS and self._end_taken(data):
@@ -239,7 +242,7 @@ class Tailer(Generic[FileT]):
             if not flush and not self._is_silent(len(data), now):
                 return Halt.UNFINISHED
             length, line = len(data), LineState.TAKEN
-        block = Block(self.origin, self.path, data[:length], self.offset, self._find_first_line(), read_at)
+        block = Block(self.origin, self.path, data[:length], self.offset, self._first_line, read_at)
         self._unfinished = None
         self._advance(block.data, line)
         return block
@@ -262,7 +265,7 @@ class Tailer(Generic[FileT]):
             return Halt.UNFINISHED
         state = LineState.TAKEN if closed and finished < len(data) else made.state
         block = Block(
-            self.origin, self.path, made.data, self.offset, self._find_first_line(), read_at, records=made.records
+            self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=made.records
         )
         if self.offset == 0:
             block = without_mark(block, mark_of(self.origin.encoding))
@@ -282,7 +285,7 @@ class Tailer(Generic[FileT]):
             self.path,
             data[:length],
             self.offset,
-            self._find_first_line(),
+            self._first_line,
             read_at,
             records=(Record(0, length, self.offset, 0),),
         )
@@ -290,9 +293,8 @@ class Tailer(Generic[FileT]):
         self._advance(block.data, LineState.SKIPPING)
         return block
 
-    def _find_codec(self) -> None:
-        """Find out how the file is encoded, once it has bytes (hazard 3.4)."""
-        head = self.file.read_at(0, MARK_BYTES)
+    def _find_codec(self, head: bytes) -> None:
+        """Find out by its first bytes how the file is encoded, once it has some (hazard 3.4)."""
         codec = resolve(self.origin.encoding, head)
         self._codec_known = bool(head)
         self._newline = newline_of(codec)
@@ -350,8 +352,8 @@ class Tailer(Generic[FileT]):
         self.line = line
         self._guard = (self._guard + taken[-GUARD_BYTES:])[-GUARD_BYTES:]
         self._recent = (self._recent + taken[-RECENT_BYTES:])[-RECENT_BYTES:]
-        if len(self._head) < HEAD_BYTES:
-            self._head = self.file.read_at(0, min(HEAD_BYTES, self.offset))
+        # from what was taken, not read again: the file may have other content by now
+        self._head += taken[: HEAD_BYTES - len(self._head)]
 
     def _move_to(self, offset: int, line: LineState) -> None:
         self.offset = offset
@@ -361,13 +363,20 @@ class Tailer(Generic[FileT]):
         self._recent = self._guard
         self._head = self.file.read_at(0, min(HEAD_BYTES, offset))
 
-    def _find_first_line(self) -> bytes:
-        if self._first_line is not None:
-            return self._first_line
-        line, final = first_line(self.file.read_at(0, FIRST_LINE_BYTES))
-        if final:
-            self._first_line = line
-        return line
+    def _find_first_line(self, data: bytes) -> bool:
+        """Find the file's first line, from what is in hand if it can be; False when the file has other content by now.
+
+        Args:
+            data: what is at the offset.
+        """
+        if self.offset <= HEAD_BYTES:
+            start = self._head + data[:FIRST_LINE_BYTES]
+        else:
+            start = self.file.read_at(0, FIRST_LINE_BYTES)
+            if not start.startswith(self._head):
+                return False
+        self._first_line, self._first_line_known = first_line(start[:FIRST_LINE_BYTES])
+        return True
 
 
 def recognises(file: Content, checkpoint: Checkpoint) -> bool:

@@ -217,11 +217,7 @@ class Following:
 
     def moved_away(self, followed: Followed) -> bool:
         """Tell whether a file's name now means another file or none: then its directory is scanned at once."""
-        try:
-            status = self._files.status(followed.path)
-        except OSError:
-            return True
-        return (status.st_dev, status.st_ino) != followed.node
+        return not self._register.is_at(followed.path, followed.node)
 
     def changes(self) -> Changes:
         """Give what has to be recorded; call `recorded` with it when it is."""

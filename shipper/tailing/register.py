@@ -99,14 +99,15 @@ class Register:
 
     def is_still_found(self, node: Node) -> bool:
         """Tell whether a file has the name under which some source's last scan found it."""
-        for seen in self.found.values():
-            try:
-                if node in seen:
-                    status = self.host.status(seen[node].path)
-                    return (status.st_dev, status.st_ino) == node
-            except OSError:
-                continue
-        return False
+        return any(node in seen and self.is_at(seen[node].path, node) for seen in self.found.values())
+
+    def is_at(self, path: str, node: Node) -> bool:
+        """Tell whether a path leads to a file now, as far as one may look."""
+        try:
+            status = self.host.status(path)
+        except OSError:
+            return False
+        return (status.st_dev, status.st_ino) == node
 
     def exists(self, path: str) -> bool:
         """Tell whether there is anything under a path, as far as one may look."""

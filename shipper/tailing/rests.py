@@ -168,8 +168,7 @@ class Rests:
         """Note the copies of a truncated file whose bytes were all read, so that nobody reads them again (1.3 c)."""
         register = self._register
         neighbours = self._surroundings.of(followed.path, followed.source.rotated)
-        if neighbours.unlisted:
-            self._not_noted.append(followed)
+        unclear = neighbours.unlisted
         suspects = {file.identity.node: file.path for file in neighbours.generations(log_of(followed.path))}
         for suspect in register.copies.of(followed.node):
             suspects.setdefault(suspect.node, suspect.path)
@@ -177,7 +176,12 @@ class Rests:
             if node in register.open or register.is_itself(path, node):
                 continue
             copy = confirmed(register.host, path, lambda file: is_read_copy(file, file.status().st_size, followed))
-            if copy is not None:
+            if copy is None:
+                # it may have another name by now
+                unclear |= not register.is_at(path, node)
+            else:
                 finished = not register.is_found(node)
                 register.positions.put(position_at_end(copy, path, followed, finished=finished))
                 copy.close()
+        if unclear:
+            self._not_noted.append(followed)

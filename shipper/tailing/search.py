@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 MAX_ARCHIVES = 64
 SLACK_NS = 2 * 10**9
-_PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EINTR}
+# with ENOENT, since what was listed a moment ago may have another name now
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EINTR, errno.ENOENT}
 
 
 class Search:
@@ -30,7 +31,7 @@ class Search:
 
     Attributes:
         found: path and open file, when it was found.
-        pending: a candidate is still being written: look again later.
+        pending: a candidate is still being written, or has another name by now: look again later.
     """
 
     def __init__(
@@ -99,9 +100,6 @@ class Search:
         for place in archives[:MAX_ARCHIVES]:
             # only one is open at a time: descriptors are few
             content = self._open(place)
-            if content is None or content.identity.node != place.identity.node:
-                # it went, or has another name by now
-                self.pending = True
             if not isinstance(content, CompressedLog):
                 if content is not None:
                     content.close()
@@ -130,15 +128,17 @@ class Search:
 
     def _open(self, place: Found) -> LogFile | CompressedLog | None:
         try:
-            return open_content(self._files, place.path)
+            content = open_content(self._files, place.path)
         except UnreadableError as error:
             # the file itself is there, or we are short of descriptors: not "not found"
             same = place.identity.node == self._checkpoint.identity.node
-            self.pending |= error.number in _PASSING or (same and error.number != errno.ENOENT)
+            self.pending |= error.number in _PASSING or same
             return None
         except OSError:
             self.pending = True
             return None
+        self.pending |= content.identity.node != place.identity.node
+        return content
 
     def _recognise(self, content: LogFile | CompressedLog) -> bool:
         same = content.identity.may_be(self._checkpoint.identity)

@@ -16,6 +16,12 @@ BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 MARK_BYTES = 4
+DECIDED_BY_MARK = frozenset({"auto", "utf-16", "utf-32"})
+
+
+def may_become_mark(encoding: str, head: bytes) -> bool:
+    """Tell whether what is there of a file is the beginning of a byte order mark that would decide its codec."""
+    return encoding in DECIDED_BY_MARK and any(mark.startswith(head) and mark != head for mark, _ in BOMS)
 
 
 def resolve(encoding: str, head: bytes) -> str:
@@ -25,7 +31,7 @@ def resolve(encoding: str, head: bytes) -> str:
         encoding: as configured.
         head: the file's first `MARK_BYTES` bytes.
     """
-    if encoding not in {"auto", "utf-16", "utf-32"}:
+    if encoding not in DECIDED_BY_MARK:
         return encoding
     family = "" if encoding == "auto" else encoding
     for mark, codec in BOMS:

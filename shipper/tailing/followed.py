@@ -108,8 +108,8 @@ class Followed:
 
     @property
     def is_saved(self) -> bool:
-        """Whether the store has its checkpoint; while its former content is looked for, that one stays there."""
-        return self.held or self.saved == self.place
+        """Whether the store has its checkpoint; while its former content is looked for, the one of that."""
+        return self.saved == self.place
 
     def checkpoint(self, **changes: object) -> Checkpoint:
         """Tell how far it was taken, and when it was last changed as far as we know."""

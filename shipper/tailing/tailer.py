@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from shipper.events import Block, Checkpoint, LineState, Loss, Record
 from shipper.tailing.assembly import WideLines, split_lines, without_mark
-from shipper.tailing.decoding import MARK_BYTES, find_last_newline, find_newline, mark_of, newline_of, resolve
+from shipper.tailing.decoding import MARK_BYTES, find_last_newline, find_newline, mark_of, may_become_mark, newline_of, resolve
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
 
@@ -219,7 +219,10 @@ class Tailer(Generic[FileT]):
                 self._unfinished = None
                 return Halt.AT_END
             if not self._codec_known:
-                self._find_codec((self._head + data)[:MARK_BYTES])
+                head = (self._head + data)[:MARK_BYTES]
+                if may_become_mark(self.origin.encoding, head) and not flush and not self._is_silent(len(data), now):
+                    return Halt.UNFINISHED
+                self._find_codec(head)
             if not self._first_line_known and not self._find_first_line(data):
                 return Halt.REWRITTEN
             if self.line is LineState.SKIPPING:
@@ -264,9 +267,7 @@ class Tailer(Generic[FileT]):
         if not made.taken:
             return Halt.UNFINISHED
         state = LineState.TAKEN if closed and finished < len(data) else made.state
-        block = Block(
-            self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=made.records
-        )
+        block = Block(self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=made.records)
         if self.offset == 0:
             block = without_mark(block, mark_of(self.origin.encoding))
         self._unfinished = None

@@ -340,3 +340,15 @@ def test_a_hole_of_gigabytes_is_passed_at_once(tmp_path: Path) -> None:
 
     assert log.texts == ["line"]
     assert log.lost == {"nul": 5 * 2**30}
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_mark_that_is_written_byte_by_byte(tmp_path: Path, codec: str) -> None:
+    """What few bytes look like is not what the file is: FF FE alone is UTF-16, with two NULs it is UTF-32 (3.4)."""
+    log = Log(tmp_path / "a", encoding="auto")
+    for byte in "\ufeffone\ntwo\n".encode(codec):
+        log.write(bytes([byte]))
+        log.read()
+    log.file.close()
+
+    assert log.texts == ["one", "two"]

@@ -19,7 +19,15 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
 
 from shipper.events import Block, Checkpoint, LineState, Loss, Record
 from shipper.tailing.assembly import WideLines, split_lines, without_mark
-from shipper.tailing.decoding import MARK_BYTES, find_last_newline, find_newline, mark_of, may_become_mark, newline_of, resolve
+from shipper.tailing.decoding import (
+    MARK_BYTES,
+    find_last_newline,
+    find_newline,
+    mark_of,
+    may_become_mark,
+    newline_of,
+    resolve,
+)
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
 

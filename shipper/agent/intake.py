@@ -345,6 +345,7 @@ class Intake:
                 scanned=changes.scanned,
                 read=self._bytes_read,
                 forgotten=changes.forgotten,
+                past=changes.past,
             )
         )
 

@@ -80,6 +80,7 @@ class Agent:
                 config.source,
                 self._store.checkpoints(),
                 self._store.scanned_sources(),
+                past=self._store.past(),
                 own=frozenset({os.path.realpath(config.state_path)}),
                 own_files=_own_files(),
                 positions_lost=self._store.begun_anew,

@@ -23,6 +23,7 @@ from shipper.tailing.decoding import newline_of, resolve
 from shipper.tailing.files import LogFile, UnreadableError, compression_of
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import excluded, has_magic, path_pattern
+from shipper.tailing.surroundings import log_of
 from shipper.tailing.tailer import Tailer
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def forget_offset(path: str, config_file: Path | None) -> int:
         found = [each for each in known if each.path == full] or [each for each in known if _fits(full, each.path)]
         if not found:
             raise ShipperError(f"no position of {full} is known; `shipper offsets list` shows those that are")
-        store.record([], forgotten=[each.identity for each in found])
+        store.record([], forgotten=[each.identity for each in found], past={log_of(each.path): [] for each in found})
         store.sync()
     for each in found:
         say(f"forgotten: {printable_path(each.path)} ({each.identity.device}:{each.identity.inode})")

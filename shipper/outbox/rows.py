@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 READ_SOURCES = "SELECT name, globs FROM sources"
 READ_LOSSES = "SELECT what, reason, amount FROM losses"
@@ -20,15 +23,17 @@ ADD_TO_COUNTER = (
     "INSERT INTO counters (name, amount) VALUES (?, ?)"
     " ON CONFLICT (name) DO UPDATE SET amount = amount + excluded.amount"
 )
-READ_CHECKPOINTS = (
-    "SELECT device, inode, generation, path, source, offset, head_length, head_digest, guard_length, guard_digest,"
-    " line, modified, gone_at, finished FROM files"
+_CHECKPOINT = (
+    "device, inode, generation, path, source, offset, head_length, head_digest, guard_length, guard_digest,"
+    " line, modified, gone_at, finished"
 )
-WRITE_CHECKPOINT = (
-    "INSERT OR REPLACE INTO files (device, inode, generation, path, source, offset, head_length, head_digest,"
-    " guard_length, guard_digest, line, modified, gone_at, finished) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_VALUES = ", ".join("?" * len(_CHECKPOINT.split(",")))
+READ_CHECKPOINTS = f"SELECT {_CHECKPOINT} FROM files"  # noqa: S608  constants
+WRITE_CHECKPOINT = f"INSERT OR REPLACE INTO files ({_CHECKPOINT}) VALUES ({_VALUES})"  # noqa: S608
 FORGET_FILE = "DELETE FROM files WHERE device = ? AND inode = ? AND generation = ?"
+READ_PAST = f"SELECT {_CHECKPOINT} FROM past ORDER BY log, place"  # noqa: S608
+WRITE_PAST = f"INSERT INTO past (log, place, {_CHECKPOINT}) VALUES (?, ?, {_VALUES})"  # noqa: S608
+FORGET_PAST = "DELETE FROM past WHERE log = ?"
 
 # device and inode are unsigned numbers of 64 bits, SQLite's are signed
 _SIGNED = 1 << 63
@@ -57,8 +62,13 @@ def checkpoint_row(checkpoint: Checkpoint) -> tuple[object, ...]:
     )
 
 
+def past_rows(log: str, past: Sequence[Checkpoint]) -> list[tuple[object, ...]]:
+    """Give the parameters of WRITE_PAST for all that is remembered of one log."""
+    return [(os.fsencode(log), place, *checkpoint_row(each)) for place, each in enumerate(past)]
+
+
 def checkpoint_of(row: tuple[Any, ...]) -> Checkpoint:
-    """Give the checkpoint of a row of READ_CHECKPOINTS."""
+    """Give the checkpoint of a row of READ_CHECKPOINTS or READ_PAST."""
     return Checkpoint(
         identity=FileIdentity(row[0] % (2 * _SIGNED), row[1] % (2 * _SIGNED), row[2]),
         path=os.fsdecode(row[3]),

@@ -77,6 +77,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # numbers that are committed with the rows they count: BYTES_READ
         "CREATE TABLE counters (name TEXT PRIMARY KEY, amount INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # what was read of each log that is no more: copied and truncated, replaced, deleted
+        """
+        CREATE TABLE past (
+            log BLOB NOT NULL,
+            place INTEGER NOT NULL,
+            device INTEGER NOT NULL,
+            inode INTEGER NOT NULL,
+            generation INTEGER NOT NULL,
+            path BLOB NOT NULL,
+            source TEXT NOT NULL,
+            offset INTEGER NOT NULL,
+            head_length INTEGER NOT NULL,
+            head_digest BLOB NOT NULL,
+            guard_length INTEGER NOT NULL,
+            guard_digest BLOB NOT NULL,
+            line INTEGER NOT NULL,
+            modified INTEGER NOT NULL,
+            gone_at REAL,
+            finished INTEGER NOT NULL,
+            PRIMARY KEY (log, place)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

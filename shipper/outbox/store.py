@@ -115,6 +115,10 @@ class Store:
         """Give where every known file was left."""
         return [rows.checkpoint_of(row) for row in self._query(rows.READ_CHECKPOINTS)]
 
+    def past(self) -> list[Checkpoint]:
+        """Give what was read of content that is no more, the oldest of each log first."""
+        return [rows.checkpoint_of(row) for row in self._query(rows.READ_PAST)]
+
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that this store has scanned to the end once, by name."""
         return {name: tuple(json.loads(globs)) for name, globs in self._query(rows.READ_SOURCES)}
@@ -135,6 +139,7 @@ class Store:
         *,
         losses: Iterable[Loss] = (),
         forgotten: Iterable[FileIdentity] = (),
+        past: Mapping[str, Sequence[Checkpoint]] | None = None,
         scanned: Mapping[str, Sequence[str]] | None = None,
         read: int = 0,
     ) -> None:
@@ -145,6 +150,7 @@ class Store:
             events: what that judging made.
             losses: what was skipped or could not be read.
             forgotten: files whose content was replaced or found elsewhere.
+            past: by log all that is remembered of its content that is no more; replaces what was.
             scanned: sources whose first scan is complete, with their globs.
             read: bytes that were taken to come to these checkpoints.
         """
@@ -152,6 +158,9 @@ class Store:
         with self._transaction() as run:
             run.executemany(rows.FORGET_FILE, [rows.identity_row(identity) for identity in forgotten])
             run.executemany(rows.WRITE_CHECKPOINT, [rows.checkpoint_row(checkpoint) for checkpoint in checkpoints])
+            for log, contents in (past or {}).items():
+                run.execute(rows.FORGET_PAST, (os.fsencode(log),))
+                run.executemany(rows.WRITE_PAST, rows.past_rows(log, contents))
             run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from shipper.events import Checkpoint, FileIdentity
     from shipper.tailing.followed import Followed, Place
+    from shipper.tailing.positions import PositionChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Changes:
     Attributes:
         checkpoints: of open and closed files.
         forgotten: files whose checkpoints go.
+        past: by log what is remembered of its content that is no more.
         scanned: globs of sources whose first scan is complete.
         files: the open files among them, with the places that the checkpoints say.
         positions: what `Positions.changes` gave.
@@ -24,9 +26,10 @@ class Changes:
 
     checkpoints: list[Checkpoint]
     forgotten: list[FileIdentity]
+    past: dict[str, list[Checkpoint]]
     scanned: dict[str, tuple[str, ...]]
     files: list[tuple[Followed, Place]]
-    positions: tuple[list[Checkpoint], list[FileIdentity]]
+    positions: PositionChanges
 
     def __bool__(self) -> bool:
-        return bool(self.checkpoints or self.forgotten or self.scanned)
+        return bool(self.checkpoints or self.forgotten or self.past or self.scanned)

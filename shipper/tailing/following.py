@@ -63,6 +63,7 @@ class Following:
         checkpoints: Iterable[Checkpoint],
         scanned: Mapping[str, Sequence[str]],
         *,
+        past: Iterable[Checkpoint] = (),
         own: frozenset[str] = frozenset(),
         own_files: frozenset[FileIdentity] = frozenset(),
         positions_lost: bool = False,
@@ -76,6 +77,7 @@ class Following:
             sources: see above.
             checkpoints: where files were left.
             scanned: globs of the sources whose first scan is complete, by name.
+            past: what was read of content that is no more.
             own: directories of the agent, never read.
             own_files: files of the agent, never read: its log (hazard 6.6).
             positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
@@ -83,7 +85,16 @@ class Following:
             wall: the wall clock, in seconds since the epoch.
             max_open: descriptors that may be held; idle files are closed beyond it (hazard 6.1).
         """
-        self._register = Register(sources, checkpoints, own=own, own_files=own_files, host=files, max_open=max_open)
+        self._register = Register(
+            sources,
+            checkpoints,
+            past=past,
+            own=own,
+            own_files=own_files,
+            host=files,
+            max_open=max_open,
+            wall=wall,
+        )
         self._surroundings = Surroundings(own, files)
         self._generations = Generations(self._register, self._surroundings)
         self._rests = Rests(self._register, self._surroundings, self._generations, wall)
@@ -223,9 +234,9 @@ class Following:
         """Give what has to be recorded; call `recorded` with it when it is."""
         files = [(followed, followed.place) for followed in self.files.values() if not followed.is_saved]
         positions = self.positions.changes()
-        checkpoints = [*positions[0], *(followed.checkpoint() for followed, _ in files)]
+        checkpoints = [*positions.checkpoints, *(followed.checkpoint() for followed, _ in files)]
         scanned = self._first_scans.to_record(self._register.waiting)
-        return Changes(checkpoints, positions[1], scanned, files, positions)
+        return Changes(checkpoints, positions.forgotten, positions.past, scanned, files, positions)
 
     def recorded(self, changes: Changes) -> None:
         """Note that changes are in the store."""

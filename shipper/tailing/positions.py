@@ -15,7 +15,7 @@ from shipper.tailing.identity import HEAD_BYTES, fingerprint
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from shipper.events import Checkpoint, FileIdentity, Fingerprint, Node
 
@@ -39,16 +39,35 @@ class KnownContent:
     is_over: bool
 
 
+@dataclass(frozen=True, slots=True)
+class PositionChanges:
+    """What has to be recorded.
+
+    Attributes:
+        checkpoints: to be kept.
+        forgotten: files whose checkpoints go.
+        past: by log all that is remembered of its content that is no more.
+    """
+
+    checkpoints: list[Checkpoint]
+    forgotten: list[FileIdentity]
+    past: dict[str, list[Checkpoint]]
+
+
 class Positions:
     """Checkpoints by device and inode, and what has to be recorded of them."""
 
-    def __init__(self, checkpoints: Iterable[Checkpoint]) -> None:
-        """Begin with what the store knows."""
+    def __init__(
+        self, checkpoints: Iterable[Checkpoint], past: Iterable[Checkpoint], wall: Callable[[], float]
+    ) -> None:
+        """Begin with what the store knows; `wall` tells seconds since the epoch."""
+        self._wall = wall
         self._by_node: dict[Node, Checkpoint] = {}
         self._by_path: dict[str, set[Node]] = {}
         self._changed: dict[Node, Checkpoint] = {}
         self._forgotten: set[FileIdentity] = set()
         self._past: dict[str, deque[KnownContent]] = {}
+        self._past_changed: set[str] = set()
         self._heads: dict[Node, bytes] = {}
         self._by_head: dict[int, dict[Fingerprint, set[Node]]] = {}
         self._missed: dict[Node, float] = {}
@@ -57,6 +76,11 @@ class Positions:
             self._keep(checkpoint)
             if checkpoint.finished:
                 self._bound(checkpoint)
+        for checkpoint in past:
+            if checkpoint.gone_at is None or wall() - checkpoint.gone_at < TOMBSTONE_SECONDS:
+                self._past_of(checkpoint).append(KnownContent(checkpoint, b"", is_over=True))
+            else:
+                self._past_changed.add(log_of(checkpoint.path))
 
     def __iter__(self) -> Iterator[Checkpoint]:
         return iter(list(self._by_node.values()))
@@ -134,24 +158,27 @@ class Positions:
         self.remember(checkpoint, head)
 
     def remember(self, checkpoint: Checkpoint, head: bytes = b"") -> None:
-        """Remember, while this process lives, what was read of a file that is no more or has other content now."""
-        past = self._past.setdefault(log_of(checkpoint.path), deque(maxlen=PAST_OF_LOG))
-        past.append(KnownContent(checkpoint, head, is_over=True))
+        """Remember what was read of a file that is no more or has other content now: a copy of it may come to light."""
+        gone = dataclasses.replace(checkpoint, gone_at=self._wall())
+        self._past_of(gone).append(KnownContent(gone, head, is_over=True))
+        self._past_changed.add(log_of(gone.path))
 
     def forget_identity(self, identity: FileIdentity) -> None:
         """Drop what the store has of a file that was open."""
         self._forgotten.add(identity)
 
-    def changes(self) -> tuple[list[Checkpoint], list[FileIdentity]]:
-        """Give what has to be recorded, and what to forget."""
-        return list(self._changed.values()), list(self._forgotten)
+    def changes(self) -> PositionChanges:
+        """Give what has to be recorded."""
+        past = {log: [known.checkpoint for known in self._past.get(log, ())] for log in self._past_changed}
+        return PositionChanges(list(self._changed.values()), list(self._forgotten), past)
 
-    def recorded(self, changes: tuple[list[Checkpoint], list[FileIdentity]]) -> None:
-        """Note that what `changes` gave is in the store."""
-        for checkpoint in changes[0]:
+    def recorded(self, changes: PositionChanges) -> None:
+        """Note that what `changes` gave is in the store; nothing may have been changed since."""
+        for checkpoint in changes.checkpoints:
             if self._changed.get(checkpoint.identity.node) is checkpoint:
                 del self._changed[checkpoint.identity.node]
-        self._forgotten.difference_update(changes[1])
+        self._forgotten.difference_update(changes.forgotten)
+        self._past_changed.difference_update(changes.past)
 
     def miss(self, checkpoint: Checkpoint, now: float, wall: float, *, purge: bool) -> None:
         """Note that a scan did not find a file; drop it when that has been so for very long.
@@ -170,6 +197,9 @@ class Positions:
             self.put(dataclasses.replace(checkpoint, gone_at=wall))
         elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
             self.forget(checkpoint)
+
+    def _past_of(self, checkpoint: Checkpoint) -> deque[KnownContent]:
+        return self._past.setdefault(log_of(checkpoint.path), deque(maxlen=PAST_OF_LOG))
 
     def _bound(self, checkpoint: Checkpoint) -> None:
         """Let go of the oldest of a log's finished files when there are many: nobody asks for them any more (5.5)."""

@@ -21,7 +21,7 @@ from shipper.tailing.positions import Positions
 from shipper.tailing.tailer import Tailer, recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, FileIdentity, Node
@@ -67,15 +67,17 @@ class Register:
         sources: Sequence[SourceTable],
         checkpoints: Iterable[Checkpoint],
         *,
+        past: Iterable[Checkpoint],
         own: frozenset[str],
         own_files: frozenset[FileIdentity],
         host: Files,
         max_open: int,
+        wall: Callable[[], float],
     ) -> None:
         """Begin with what the store knows. See `Following` for the arguments."""
         self.sources = tuple(sources)
         self.open: dict[Node, Followed] = {}
-        self.positions = Positions(checkpoints)
+        self.positions = Positions(checkpoints, past, wall)
         self.copies = Copies()
         self.found: dict[str, dict[Node, Found]] = {}
         self.waiting: dict[Node, tuple[str, Found]] = {}

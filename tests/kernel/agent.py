@@ -101,6 +101,7 @@ class Agent:
             [self._table],
             self.store.checkpoints(),
             self.store.scanned_sources(),
+            past=self.store.past(),
             files=self._files,
             max_open=self._max_open,
         )

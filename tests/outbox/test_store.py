@@ -58,6 +58,20 @@ def test_checkpoints_come_back_as_they_were(store: Store, tmp_path: Path) -> Non
     again.close()
 
 
+def test_what_was_read_of_content_that_is_no_more_is_kept_by_log(store: Store, tmp_path: Path) -> None:
+    """In order, each log's list replaced as a whole, the others' left alone (hazards 1.3, 1.12)."""
+    first, second, third = (checkpoint(n, inode=5) for n in (1, 2, 3))
+    store.record([], past={"/l/\udcff.log": [first, second], "/l/b.log": [third]})
+    store.record([checkpoint(9)], past={"/l/\udcff.log": [second, third]})
+    store.record([], past={"/l/c.log": []})
+    store.close()
+    again = Store(tmp_path, encode)
+
+    assert again.past() == [third, second, third]
+    assert [c.offset for c in again.checkpoints()] == [9]
+    again.close()
+
+
 def test_events_leave_only_when_settled(store: Store) -> None:
     """Read again until acknowledged, in the order of commits."""
     store.record([checkpoint(1)], [event(n) for n in range(5)])

@@ -116,6 +116,7 @@ class World:
             [self.source],
             self.store.checkpoints(),
             self.store.scanned_sources(),
+            past=self.store.past(),
             files=self.files,
             wall=self._wall,
             max_open=self.descriptors,

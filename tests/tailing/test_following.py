@@ -51,12 +51,14 @@ class Host:
         self.clock = 1000.0
         self.stored: dict[object, Checkpoint] = {}
         self.scanned: dict[str, tuple[str, ...]] = {}
+        self.past: dict[str, list[Checkpoint]] = {}
         self.lines: list[str] = []
         self.lost: dict[str, int] = {}
         self.start()
 
     def start(self) -> None:
-        self.following = Following([self.source], self.stored.values(), self.scanned, max_open=self.max_open)
+        past = [checkpoint for contents in self.past.values() for checkpoint in contents]
+        self.following = Following([self.source], self.stored.values(), self.scanned, past=past, max_open=self.max_open)
 
     def restart(self, while_down: Callable[[], object] = lambda: None) -> None:
         """Kill the reader (its open files are gone), let something happen, and start it from what was stored."""
@@ -92,6 +94,7 @@ class Host:
         for checkpoint in changes.checkpoints:
             self.stored[checkpoint.identity] = checkpoint
         self.scanned.update(changes.scanned)
+        self.past.update(changes.past)
         self.following.recorded(changes)
         for followed in self.following.files.values():
             for loss in followed.tailer.take_losses():

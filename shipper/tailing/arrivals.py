@@ -145,6 +145,8 @@ class Arrivals:
                 skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
             elif not never_seen and register.copies.may_be_one(opened, file, originals, now):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
+            elif self._rests.may_be_found_in(file.path, opened):
+                skipped[file.path] = "perhaps the rest of a file that is being looked for; waiting to see"
             elif not never_seen and _is_any_rewritten(opened, originals):
                 # truncated while it was compared: its reader has to notice first
                 register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")

@@ -38,9 +38,9 @@ def is_in_open_file(content: LogFile | CompressedLog, size: int, relatives: Iter
 
 
 def _is_in(content: LogFile | CompressedLog, size: int, head: bytes, followed: Followed) -> bool:
-    if followed.held:
+    if followed.held and followed.tailer.head and head.startswith(followed.tailer.head):
         # its content changed: what it held is being looked for, this may be it
-        return bool(followed.tailer.head) and head.startswith(followed.tailer.head)
+        return True
     file = followed.tailer.file
     if isinstance(content, CompressedLog) or followed.finite:
         mine = file.read_at(0, HEAD_BYTES)

@@ -29,9 +29,13 @@ class Originals:
             self.add(each)
 
     def add(self, followed: Followed) -> None:
-        """Add a file. One of which nothing was read yet is looked into; one that cannot be may begin with anything."""
+        """Add a file.
+
+        One of which nothing was read yet, or nothing of what it holds now, is looked into; one that cannot be may begin
+        with anything.
+        """
         self._by_path[followed.path] = followed
-        head = followed.tailer.head
+        head = b"" if followed.held else followed.tailer.head
         if not head:
             try:
                 head = followed.tailer.file.read_at(0, HEAD_BYTES)
@@ -48,7 +52,7 @@ class Originals:
         same = [self._by_key.get(head[:_KEY_BYTES], ())] if len(head) >= _KEY_BYTES else self._by_key.values()
         for group in (*same, self._short):
             for followed in group:
-                if self._is_open(followed) and followed.tailer.may_begin_with(head):
+                if self._is_open(followed) and (followed.held or followed.tailer.may_begin_with(head)):
                     yield followed
 
     def log_of(self, path: str) -> Followed | None:

@@ -52,6 +52,14 @@ class Rests:
         """Tell whether the content that a file had is being looked for."""
         return self._searches.is_looking_for(node)
 
+    def may_be_found_in(self, path: str, content: LogFile) -> bool:
+        """Tell whether a file holds content that is being looked for: then the search decides how it is read.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return self._searches.may_be_found_in(path, content)
+
     def look_for(self, position: Checkpoint, sources: tuple[SourceTable, ...], now: float) -> None:
         """Look for the content of a position that is not where it was."""
         self._begin(self._lost(position, sources), now)

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipper.tailing.identity import HEAD_BYTES
+from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
+    from shipper.tailing.archives import CompressedLog
+    from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
     from shipper.tailing.search import Search
 
@@ -51,9 +54,10 @@ class Lost:
         another mount when it is long, or has the same inode; a short one is a banner that a restarted service wrote
         again (hazards 1.5, 1.8).
         """
-        if self.search.found is None:
-            return False
-        path, content = self.search.found
+        return self.search.found is not None and self.is_surely(*self.search.found)
+
+    def is_surely(self, path: str, content: LogFile | CompressedLog) -> bool:
+        """Tell the same of a file whose content is the one that is looked for."""
         if path != self.checkpoint.path or content.identity.may_be(self.checkpoint.identity):
             return True
         remounted = content.identity.inode == self.checkpoint.identity.inode
@@ -72,6 +76,17 @@ class Searches:
     def is_looking_for(self, node: Node) -> bool:
         """Tell whether the content that a file had is being looked for."""
         return any(lost.node == node for lost in self.lost)
+
+    def may_be_found_in(self, path: str, content: LogFile) -> bool:
+        """Tell whether a file holds content that is being looked for, so that a search may end there.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        return any(
+            lost.checkpoint.offset and recognises(content, lost.checkpoint) and lost.is_surely(path, content)
+            for lost in self.lost
+        )
 
     def begin(self, lost: Lost, now: float) -> bool:
         """Look at once where that is quick; tells whether the search is over, else it goes on with `step`."""

@@ -250,11 +250,13 @@ class Intake:
         self.looked_at = self._clock.monotonic()
         before = tailer.offset
         try:
+            # before it is read: what is written while it is being read is a change since then, to be noticed
+            status = tailer.file.status()
             halt = self._take_blocks(followed, now)
             if halt is Halt.REWRITTEN:
                 self._following.rewritten(followed, now)
                 return not followed.held
-            followed.look()
+            followed.saw(status)
         except OSError as error:
             self._take_losses(followed)
             self._commit()

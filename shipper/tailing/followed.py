@@ -53,6 +53,7 @@ class Followed:
         predecessor: the file that had this one's path before it, while both are open (hazard 4.1).
         listed: its modification time when its directory was listed last, in nanoseconds: what is rotated from it
             later was written later.
+        fresh: nothing of it was read then: what it held may be gone since, and nobody would notice.
         turn: when it was read last, in turns of the reading loop.
         feeds: rules that made events of it lately, for the queue's shares.
         told: reasons of losses that the log has told of this file.
@@ -72,6 +73,7 @@ class Followed:
     saved: Place | None = None
     predecessor: Followed | None = None
     listed: int = 0
+    fresh: bool = False
     turn: int = 0
     feeds: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
@@ -118,8 +120,12 @@ class Followed:
     def look(self) -> os.stat_result:
         """Note size and time of the open file. Raises `OSError`."""
         status = self.tailer.file.status()
-        self.seen = (status.st_size, status.st_mtime_ns)
+        self.saw(status)
         return status
+
+    def saw(self, status: os.stat_result) -> None:
+        """Note what size and time the open file had."""
+        self.seen = (status.st_size, status.st_mtime_ns)
 
     def unread(self) -> int:
         """Give the bytes that were there at the last look and are not taken."""

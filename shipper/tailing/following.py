@@ -183,7 +183,7 @@ class Following:
         for node, file in found.items():
             seen = self.files.get(node)
             if seen is not None and self._generations.is_settled(file.path):
-                seen.listed = file.modified
+                seen.listed, seen.fresh = file.modified, not seen.tailer.offset
         register.copies.keep({node for seen_by in register.found.values() for node in seen_by})
         self._bury(now)
         self._tell_skipped(source, discovery.skipped)
@@ -316,6 +316,8 @@ class Following:
         followed.gone_at = None
         if followed.source.name == source.name:
             followed.tailer.path = file.path
+        if followed.fresh and followed.listed != file.modified:
+            self._generations.suspect(file.path, followed.sources)
         if followed.held or followed.seen == (file.size, file.modified):
             return
         followed.active = True

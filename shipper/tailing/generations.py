@@ -80,7 +80,7 @@ class Generations:
         self._surroundings = surroundings
         self._unsettled: dict[str, tuple[SourceTable, ...]] = {}
         self._since: dict[str, int] = {}
-        self._inodes: dict[str, frozenset[int]] = {}
+        self._entries: dict[str, Mapping[str, int]] = {}
         self._growing: dict[Node, tuple[int, float]] = {}
         self._empty: dict[Node, float] = {}
         self._shut: set[str] = set()
@@ -109,15 +109,18 @@ class Generations:
         return log_of(path) not in self._unsettled
 
     def notice(self, entries: Mapping[str, Mapping[str, int]]) -> None:
-        """Suspect the logs beside which a file came that may have been rotated from them, seen by nobody."""
+        """Suspect the logs beside which a name came that may have been rotated from them, seen by nobody.
+
+        Names and inodes are compared together: the next copy may have the inode of the one that was just removed.
+        """
         logs = {log_of(followed.path): followed.sources for followed in self._register.open.values()}
         closed: set[str] | None = None
         for directory, names in entries.items():
-            known = self._inodes.get(directory)
-            self._inodes[directory] = frozenset(names.values())
+            known = self._entries.get(directory)
+            self._entries[directory] = names
             if known is None:
                 continue
-            come = [name for name, inode in names.items() if inode not in known]
+            come = [name for name, inode in names.items() if known.get(name) != inode]
             if come and closed is None:
                 closed = {log_of(position.path) for position in self._register.positions}
             for path in {os.path.join(directory, log) for name in come for log in possible_logs(name)}:

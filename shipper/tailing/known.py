@@ -64,17 +64,21 @@ def known_part(content: LogFile | CompressedLog, known: Iterable[KnownContent]) 
         OSError: it cannot be read.
     """
     head = content.read_at(0, HEAD_BYTES)
+    furthest: Checkpoint | None = None
     for each in known:
         position = each.checkpoint
         if not head or not position.offset:
             continue
         if content.reaches(position.offset):
             if recognises(content, position):
-                more = content.reaches(position.offset + 1)
-                return not (more and each.is_over), position if more and each.is_over else None
+                if not (each.is_over and content.reaches(position.offset + 1)):
+                    return True, None
+                # its beginning may have been read in one place, and its rest in another
+                if furthest is None or position.offset > furthest.offset:
+                    furthest = position
         elif _is_shorter_part(content, head, each):
             return True, None
-    return False, None
+    return False, furthest
 
 
 def _is_shorter_part(content: LogFile | CompressedLog, head: bytes, known: KnownContent) -> bool:

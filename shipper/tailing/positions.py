@@ -147,9 +147,10 @@ class Positions:
         return self._changed.pop(node, None) is None
 
     def forget(self, checkpoint: Checkpoint) -> None:
-        """Drop a position here and in the store."""
-        self.take(checkpoint)
-        self._forgotten.add(checkpoint.identity)
+        """Drop a position here and in the store, unless another file has its inode by now."""
+        if not self._is_replaced(checkpoint):
+            self.take(checkpoint)
+            self._forgotten.add(checkpoint.identity)
 
     def retire(self, checkpoint: Checkpoint) -> None:
         """Drop the position of a file that is no more; remember its content, which may come back compressed."""
@@ -191,12 +192,19 @@ class Positions:
             wall: the wall clock, in seconds since the epoch.
             purge: whether it is believed to be gone; not while its whole directory is away (hazard 2.4).
         """
+        if self._is_replaced(checkpoint):
+            return
         node = checkpoint.identity.node
         since = self._missed.setdefault(node, now)
         if checkpoint.gone_at is None:
             self.put(dataclasses.replace(checkpoint, gone_at=wall))
         elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
             self.forget(checkpoint)
+
+    def _is_replaced(self, checkpoint: Checkpoint) -> bool:
+        """Tell whether the position of other content is kept by now: a file that came later has the same inode."""
+        now = self._by_node.get(checkpoint.identity.node)
+        return now is not None and (now.offset, now.head) != (checkpoint.offset, checkpoint.head)
 
     def _past_of(self, checkpoint: Checkpoint) -> deque[KnownContent]:
         return self._past.setdefault(log_of(checkpoint.path), deque(maxlen=PAST_OF_LOG))

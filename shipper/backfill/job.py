@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from shipper import telemetry
-from shipper.backfill.archives import open_archive
 from shipper.backfill.selection import NO_SOURCE, Selected
 from shipper.events import Block, Origin
-from shipper.tailing.files import UnreadableError
+from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.files import HOST_FILES, UnreadableError
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.tailer import Halt, Tailer
 
@@ -24,16 +24,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.agent.uploader import Uploader
-    from shipper.backfill.archives import PlainLog
     from shipper.events import Checkpoint, Event, FileIdentity, Loss
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
-    from shipper.tailing.archives import CompressedLog
+    from shipper.tailing.files import LogFile
+
+    Content = LogFile | CompressedLog
 
 MAX_WAITING = 20_000
 COMMIT_EVENTS = 1000
 COMMIT_SECONDS = 1.0
 POLL = 0.05
+REACH_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -125,8 +127,8 @@ class Job:
         before = 0
         for selected in files:
             try:
-                file = open_archive(selected.path)
-            except (UnreadableError, OSError, ValueError) as error:
+                file = open_content(HOST_FILES, selected.path)
+            except (UnreadableError, OSError) as error:
                 self.progress.faults[selected.path] = str(error)
             else:
                 try:
@@ -140,7 +142,7 @@ class Job:
             self._tick()
         return True
 
-    def _read(self, selected: Selected, file: PlainLog | CompressedLog, known: Checkpoint | None, before: int) -> None:
+    def _read(self, selected: Selected, file: Content, known: Checkpoint | None, before: int) -> None:
         source = selected.source or NO_SOURCE
         origin = source.origin if selected.source else Origin()
         tailer = Tailer(
@@ -151,28 +153,45 @@ class Job:
             partial_timeout=source.partial_timeout,
             assembler=assembler_of(source),
         )
-        resumed = known is not None and tailer.resume(known)
+        resumed = False
+        if known is not None:
+            try:
+                if not self._reach(file, known.offset):
+                    return
+                resumed = tailer.resume(known)
+            except OSError as error:
+                self.progress.faults[selected.path] = error.strerror or str(error)
+                return
         events: list[Event] = []
         found_any = False
+        # the file's own time stands for lines that carry none: they were written before it
         modified = datetime.fromtimestamp(selected.modified, UTC)
         while not self._stop.is_set():
-            # the file's own time stands for lines that carry none: they were written before it
-            found = tailer.next_block(modified, 0.0, flush=True)
-            if isinstance(found, Halt):
+            found = _next_block(tailer, modified)
+            if not isinstance(found, Block):
+                if found is not None:
+                    self.progress.faults[selected.path] = f"damaged after {tailer.offset} bytes of content: {found}"
                 break
             found_any = True
             events += self._match(found)
-            self.progress.bytes = before + min(file.position, selected.size)
+            taken = file.position if isinstance(file, CompressedLog) else tailer.offset
+            self.progress.bytes = before + min(taken, selected.size)
             if len(events) >= COMMIT_EVENTS or time.monotonic() >= self._commit_at:
                 self._record(tailer, events)
                 events = []
             self._tick()
         self._record(tailer, events)
-        if file.fault is not None:
-            self.progress.faults[selected.path] = f"damaged after {tailer.offset} bytes of content: {file.fault}"
         if not self._stop.is_set():
             self.progress.files += 1
             self.progress.files_before += resumed and not found_any
+
+    def _reach(self, file: Content, offset: int) -> bool:
+        """Go through what earlier runs took of a compressed file; False when stopped meanwhile."""
+        while isinstance(file, CompressedLog) and not file.advance(offset, REACH_BYTES):
+            self._tick()
+            if self._stop.is_set():
+                return False
+        return True
 
     def _match(self, block: Block) -> list[Event]:
         events = self._engine.match(block)
@@ -183,6 +202,19 @@ class Job:
             telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
         return events
 
-    def _record(self, tailer: Tailer[PlainLog | CompressedLog], events: Sequence[Event]) -> None:
+    def _record(self, tailer: Tailer[Content], events: Sequence[Event]) -> None:
         self._sink.record([tailer.checkpoint()], events, tailer.take_losses())
         self._commit_at = time.monotonic() + COMMIT_SECONDS
+
+
+def _next_block(tailer: Tailer[Content], read_at: datetime) -> Block | str | None:
+    """Take the next records; None at the end of the file, a sentence for people where it cannot be read further."""
+    try:
+        found = tailer.next_block(read_at, 0.0, flush=True)
+    except OSError as error:
+        return error.strerror or str(error)
+    if isinstance(found, Block):
+        return found
+    if found is Halt.REWRITTEN:
+        return "its content was replaced meanwhile"
+    return tailer.file.fault if isinstance(tailer.file, CompressedLog) else None

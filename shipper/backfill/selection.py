@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.config.model import SourceTable
 from shipper.tailing.globs import excluded, has_magic, path_pattern
+from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-# app.log.3.gz, app.log-20261123, app.log.2026-11-23.gz: what logrotate and loggers put behind a name
-_ROTATION = re.compile(r"(?:[.-](?:\d{1,4}|\d{4}-?\d\d-?\d\d(?:[-.T_]?\d+)?)|\.(?:gz|bz2|xz|zst))+$")
 NO_SOURCE = SourceTable(name="-", paths=("-",))
 
 
@@ -64,7 +62,7 @@ def select(paths: Sequence[str], sources: Sequence[SourceTable], forced: SourceT
 def source_of(path: str, sources: Sequence[SourceTable]) -> SourceTable | None:
     """Give the first source under whose globs a path is, by its name or by its name before rotation."""
     full = os.path.abspath(path)
-    for name in (full, _ROTATION.sub("", full)):
+    for name in (full, log_of(full)):
         for source in sources:
             if any(path_pattern(each).fullmatch(name) for each in source.paths) and not excluded(name, source.exclude):
                 return source

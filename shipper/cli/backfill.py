@@ -83,8 +83,8 @@ def command(
 ) -> int:
     """Ship what matches in existing files, wait until all is acknowledged, print a summary, exit.
 
-    PATHS are files (plain, .gz, .bz2, .xz, .zst), directories and globs. Killed or stopped, the same command
-    goes on where it was; files that an earlier run has finished are not read again.
+    PATHS are files (plain, .gz, .bz2, .xz or .zst), directories and globs. Killed or stopped, the same command goes on
+    where it was; files that an earlier run has finished are not read again.
 
     \b
     Ship last month's logs:

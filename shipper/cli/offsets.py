@@ -20,7 +20,7 @@ from shipper.outbox.lock import StateLock, holder_of
 from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Store
 from shipper.tailing.decoding import newline_of, resolve
-from shipper.tailing.files import LogFile, UnreadableError, compression_of
+from shipper.tailing.files import MAGIC_BYTES, LogFile, UnreadableError, compression_of
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import excluded, has_magic, path_pattern
 from shipper.tailing.surroundings import log_of
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from shipper.events import Checkpoint
 
 _CHUNK = 64 * 1024
-_MAGIC_BYTES = 6
 _config_option = click.option(
     "-c",
     "--config",
@@ -119,7 +118,7 @@ def set_offset(path: str, offset: str, config_file: Path | None, *, exact: bool)
         with closing(file):
             known = [each for each in store.checkpoints() if each.identity.may_be(file.identity)]
             source = _source(config, full, known)
-            if compression_of(file.read_at(0, _MAGIC_BYTES)):
+            if compression_of(file.read_at(0, MAGIC_BYTES)):
                 raise ShipperError(f"{full} is compressed; positions are for plain files, see `shipper backfill`")
             tailer = Tailer(
                 file,

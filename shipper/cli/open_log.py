@@ -11,20 +11,19 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shipper.backfill.archives import open_archive
 from shipper.cli.streams import StreamedLog, is_stream
 from shipper.cli.terminal import say
-from shipper.tailing.files import UnreadableError
+from shipper.tailing.archives import open_content
+from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.tailer import Halt, Tailer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shipper.backfill.archives import PlainLog
     from shipper.events import Block, Loss, Origin
     from shipper.tailing.archives import CompressedLog
 
-    Content = PlainLog | CompressedLog | StreamedLog
+    Content = LogFile | CompressedLog | StreamedLog
 
 STDIN = "-"
 
@@ -66,7 +65,10 @@ class OpenLog:
         except OSError as error:
             self.fault = error.strerror or str(error)
         else:
-            self.fault = "its content was replaced meanwhile" if found is Halt.REWRITTEN else content.fault
+            if found is Halt.REWRITTEN:
+                self.fault = "its content was replaced meanwhile"
+            elif not isinstance(content, LogFile):
+                self.fault = content.fault
         if self.fault is not None:
             self.fault = f"not read beyond offset {self._tailer.offset} of its content: {self.fault}"
 
@@ -85,7 +87,7 @@ def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog
 
     Raises:
         UnreadableError: it is missing, not permitted, or nothing that can be read.
-        ValueError: it is compressed with something that this version does not read.
+        ValueError: a stream is compressed with something that can be read from files only; the message names it.
     """
     if name == STDIN:
         stream = sys.stdin.buffer
@@ -102,5 +104,12 @@ def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog
         with pipe:
             yield OpenLog(StreamedLog(pipe), name, origin, max_line_bytes)
     else:
-        with closing(open_archive(name)) as content:
+        with closing(_open_file(name)) as content:
             yield OpenLog(content, name, origin, max_line_bytes, os.stat(name).st_mtime)
+
+
+def _open_file(name: str) -> LogFile | CompressedLog:
+    try:
+        return open_content(HOST_FILES, name)
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None

@@ -10,7 +10,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from shipper.events import FileIdentity
-from shipper.tailing.files import compression_of
+from shipper.tailing.files import MAGIC_BYTES, compression_of
 from shipper.tailing.framing import FIRST_LINE_BYTES
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _CHUNK = 256 * 1024
 _KEPT_BEHIND = 64 * 1024
-_MAGIC_BYTES = 6
 
 
 class StreamedLog:
@@ -40,7 +39,7 @@ class StreamedLog:
         self.ended = False
         self.fault: str | None = None
         buffered = io.BufferedReader(_Pieces(stream), _CHUNK)
-        kind = compression_of(buffered.peek(_MAGIC_BYTES))
+        kind = compression_of(buffered.peek(MAGIC_BYTES))
         if kind not in {None, "gzip"}:
             raise ValueError(f"{kind} is not read by this version yet; decompress it first")
         self._stream = gzip.GzipFile(fileobj=buffered, mode="rb") if kind else buffered

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import stat
 import struct
 import sys
@@ -20,9 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAGIC_BYTES = 6
-_COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-
-
+_COMPRESSED = {
+    "gzip": rb"\x1f\x8b",
+    # the level, and a block or the end: a line of text may well begin with BZh
+    "bzip2": rb"BZh[1-9](?:1A|\x17r)",
+    "xz": rb"\xfd7zXZ\x00",
+    # also the skippable frame that parallel compressors put first
+    "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",
+}
+_COMPRESSION = re.compile(b"|".join(b"(?P<%s>%s)" % (kind.encode(), magic) for kind, magic in _COMPRESSED.items()))
 # FS_IOC_GETVERSION, _IOR('v', 1, long): linux/fs.h
 _GET_VERSION = 2 << 30 | struct.calcsize("l") << 16 | ord("v") << 8 | 1
 
@@ -41,7 +48,8 @@ class UnreadableError(Exception):
 
 def compression_of(head: bytes) -> str | None:
     """Tell by its first bytes how a file is compressed, never by its name (hazard 1.12)."""
-    return next((name for magic, name in _COMPRESSED.items() if head.startswith(magic)), None)
+    found = _COMPRESSION.match(head)
+    return found.lastgroup if found else None
 
 
 class LogFile:

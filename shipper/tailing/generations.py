@@ -318,7 +318,7 @@ class Generations:
     def _is_growing(self, file: Found, content: CompressedLog, now: float) -> bool:
         """Tell whether an archive seems to be cut: it may still be written, and is looked at again when it grew."""
         node = file.identity.node
-        if not content.incomplete:
+        if not content.was_incomplete:
             self._growing.pop(node, None)
             return False
         before = self._growing.get(node)

@@ -111,7 +111,7 @@ class Search:
             if self._recognise(content):
                 self.found = place.path, content
                 return
-            self.pending |= content.incomplete
+            self.pending |= content.was_incomplete
             content.close()
 
     def _candidates(self, neighbours: Neighbours) -> Iterator[Found]:

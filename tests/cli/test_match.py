@@ -224,10 +224,7 @@ def test_logs_that_cannot_be_read_are_said_and_the_others_are_read(match: Match,
     assert len(some.events) == 2
     assert "error: none.log: No such file or directory" in some.err
     assert f"error: {tmp_path}: is a directory; name the files in it" in some.err
-    assert (
-        "error: x.bz2: not read beyond offset 0 of its content: it ends in the middle of a compressed stream"
-        in some.err
-    )
+    assert "x.bz2: not read beyond offset 0 of its content: it ends in the middle of its bzip2 content" in some.err
     none = match("-r", "oom.toml", "none.log")
     assert (none.code, none.out) == (2, b"")
 

@@ -15,6 +15,7 @@ import pytest
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.conftest import eventually
 from tests.e2e.host import STARTED, Host, journal
+from tests.tailing.archiving import KINDS, PACK, SUFFIX
 
 
 @pytest.fixture
@@ -73,6 +74,23 @@ def test_a_directory_is_shipped_once(host: Host, emulator: Emulator) -> None:
 
     assert (code, len(numbers(host))) == (0, 400)
     assert emulator.violations == ()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_archive_is_shipped_once(host: Host, kind: str) -> None:
+    """.gz, .bz2, .xz and .zst, also cut short: what is there is shipped, what is missing said (hazard 1.12)."""
+    lines = "".join(f"ERROR {n}\n" for n in range(100)).encode()
+    path = host.logs / f"a.log.1{SUFFIX[kind]}"
+    path.write_bytes(PACK[kind](lines[: len(lines) // 2]) + PACK[kind](lines[len(lines) // 2 :]))
+    code, _, err = run(host, str(path))
+    assert (code, numbers(host)) == (0, list(range(100))), err
+    with path.open("ab") as file:
+        file.write(PACK[kind](b"ERROR 100\n") + PACK[kind](b"ERROR 101\n")[:-4])
+    code, _, err = run(host, str(path))
+
+    assert code == 1
+    assert f"it ends in the middle of its {kind} content" in err
+    assert numbers(host) in ([*range(101)], [*range(102)])
 
 
 def test_dry_run_and_output_send_nothing(host: Host, emulator: Emulator) -> None:

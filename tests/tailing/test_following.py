@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 import os
 import shutil
 from collections.abc import Callable
@@ -12,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from shipper.config.model import SourceTable
 from shipper.events import Checkpoint
@@ -20,16 +17,9 @@ from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.followed import UNLINKED_SILENCE
 from shipper.tailing.following import Following
 from shipper.tailing.tailer import Halt
+from tests.tailing.archiving import PACK
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-COMPRESS: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": gzip.compress,
-    "bzip2": bz2.compress,
-    "xz": lzma.compress,
-    "zstd": zstandard.ZstdCompressor().compress,
-}
 
 
 def time_passes(path: Path, seconds: float = 0.001) -> None:
@@ -516,7 +506,7 @@ def test_the_rest_of_a_file_that_was_compressed_while_down(host: Host, program: 
         for name, lines in (("a.log.2.x", None), ("a.log.1.x", ["between"])):
             if lines:
                 host.write("a.log", *lines)
-            (host.root / name).write_bytes(COMPRESS[program]((host.root / "a.log").read_bytes()))
+            (host.root / name).write_bytes(PACK[program]((host.root / "a.log").read_bytes()))
             (host.root / "a.log").unlink()
             time_passes(host.root / name)
         host.write("a.log", "new")

@@ -11,7 +11,7 @@ from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from shipper.tailing.register import Register
     from shipper.tailing.rests import Rests
 
+_COMPRESSED = "compressed ({}); `shipper backfill` reads such files"
+
 
 class Arrivals:
     """Takes files up. Times are monotonic seconds."""
@@ -34,6 +36,12 @@ class Arrivals:
         self._rests = rests
         self._generations = generations
         self._first_scans = first_scans
+        self._archives: dict[Node, tuple[int, int, str]] = {}
+
+    def keep(self, nodes: Collection[Node]) -> None:
+        """Let go of what is known of all files but these."""
+        if len(self._archives) > len(nodes):
+            self._archives = {node: archive for node, archive in self._archives.items() if node in nodes}
 
     def among(self, found: Mapping[Node, Found]) -> list[Found]:
         """Give the found files that are not open and have to be; one closed for want of descriptors rests.
@@ -53,11 +61,14 @@ class Arrivals:
                 continue
             if self._is_unsure(position, source):
                 continue
+            if position.finished and self._archive(file) is not None:
+                register.positions.move(position, file.path)
+                continue
             opened = register.open_found(file, source, skipped, now)
             if opened is None:
                 continue
             try:
-                if compression_of(opened.read_at(0, MAGIC_BYTES)) is None:
+                if self._compression(opened, file) is None:
                     if self._go_on(opened, file, position, source, now):
                         continue
                     void.append(position)
@@ -135,14 +146,17 @@ class Arrivals:
             if file.path not in skipped and node not in register.waiting:
                 skipped[file.path] = "the rest of what this file held before is being looked for"
             return None
+        if (kind := self._archive(file)) is not None:
+            skipped[file.path] = _COMPRESSED.format(kind)
+            return None
         opened = register.open_found(file, source, skipped, now)
         if opened is None:
             return None
         try:
-            kind = compression_of(opened.read_at(0, MAGIC_BYTES))
+            kind = self._compression(opened, file)
             never_seen = self._first_scans.was_there(source, node) and self._first_scans.is_unknown(source)
             if kind is not None:
-                skipped[file.path] = f"compressed ({kind}); `shipper backfill` reads such files"
+                skipped[file.path] = _COMPRESSED.format(kind)
             elif not never_seen and register.copies.may_be_one(opened, file, originals, now):
                 skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
             elif self._rests.may_be_found_in(file.path, opened):
@@ -179,6 +193,17 @@ class Arrivals:
         followed.predecessor = replaced
         telemetry.file_found(file.path, tailer.offset)
         return followed
+
+    def _archive(self, file: Found) -> str | None:
+        """Give how a file is compressed if that is known and it did not change: thousands may lie in a directory."""
+        size, modified, kind = self._archives.get(file.identity.node, (-1, -1, None))
+        return kind if (size, modified) == (file.size, file.modified) else None
+
+    def _compression(self, opened: LogFile, file: Found) -> str | None:
+        kind = compression_of(opened.read_at(0, MAGIC_BYTES))
+        if kind is not None:
+            self._archives[file.identity.node] = file.size, file.modified, kind
+        return kind
 
     def _unreadable_original(self, opened: LogFile) -> str | None:
         """Give a known file that cannot be opened now and of which this may be the copy: its rest may be in there."""

@@ -132,15 +132,15 @@ class Followed:
         return 0 if self.finite else max(0, self.seen[0] - self.tailer.offset)
 
     def is_over(self, now: float, status: os.stat_result) -> bool:
-        """Tell whether reading ends: its name is gone, and it was silent at its end for long enough.
+        """Tell whether reading ends: its name is gone, and it was silent at its end for long enough; or it is finite.
 
         An unlinked file holds space on the disk: not longer than needed, and never longer than `deleted_hold`, read
         or not (hazard 1.9). One that only left the globs is read on while its writer writes (hazard 1.1).
         """
-        if self.gone_at is None:
-            return False
         if self.finite:
             return self.at_end
+        if self.gone_at is None:
+            return False
         hold = self.source.deleted_hold
         silent = now - max(self.changed_at, self.gone_at)
         unread = status.st_size > self.tailer.offset

@@ -184,7 +184,9 @@ class Following:
             seen = self.files.get(node)
             if seen is not None and self._generations.is_settled(file.path):
                 seen.listed, seen.fresh = file.modified, not seen.tailer.offset
-        register.copies.keep({node for seen_by in register.found.values() for node in seen_by})
+        there = {node for seen_by in register.found.values() for node in seen_by}
+        register.copies.keep(there)
+        self._arrivals.keep(there)
         self._bury(now)
         self._tell_skipped(source, discovery.skipped)
         return bool(arrivals)
@@ -206,9 +208,9 @@ class Following:
         self._rests.rewritten(followed, now)
 
     def finished(self, now: float) -> Iterator[Followed]:
-        """Give the files whose name is gone and whose reading ends now; the caller commits, then calls `let_go`."""
+        """Give the files whose reading ends now; the caller commits, then calls `let_go`."""
         for followed in list(self.files.values()):
-            if followed.gone_at is None or followed.held:
+            if (followed.gone_at is None and not followed.finite) or followed.held:
                 continue
             status = followed.look()
             if followed.is_over(now, status):

@@ -141,7 +141,9 @@ class Search:
         return content
 
     def _recognise(self, content: LogFile | CompressedLog) -> bool:
-        same = content.identity.may_be(self._checkpoint.identity)
+        # a plain file does not become an archive: one with its inode is another file
+        plain = not isinstance(content, CompressedLog)
+        same = plain and content.identity.may_be(self._checkpoint.identity)
         try:
             return (same or self._checkpoint.offset > 0) and recognises(content, self._checkpoint)
         except OSError:

@@ -165,7 +165,7 @@ class Tailer(Generic[FileT]):
         return self.file.read_at(self.offset - kept, kept) != self._guard
 
     def restart(self) -> None:
-        """Read the same file from its beginning again: its content was replaced."""
+        """Read the same file from its beginning again: its content was replaced. Nothing is read by this."""
         self._first_line_known = False
         self._head = b""
         self._move_to(0, LineState.START)
@@ -368,9 +368,10 @@ class Tailer(Generic[FileT]):
         self.offset = offset
         self.line = line
         self._unfinished = None
-        self._guard = self.file.read_at(max(0, offset - GUARD_BYTES), min(GUARD_BYTES, offset))
+        # nothing to read at 0: so a file that cannot be read now can still be begun anew
+        self._guard = self.file.read_at(max(0, offset - GUARD_BYTES), min(GUARD_BYTES, offset)) if offset else b""
         self._recent = self._guard
-        self._head = self.file.read_at(0, min(HEAD_BYTES, offset))
+        self._head = self.file.read_at(0, min(HEAD_BYTES, offset)) if offset else b""
 
     def _find_first_line(self, data: bytes) -> bool:
         """Find the file's first line, from what is in hand if it can be; False when the file has other content by now.

@@ -187,8 +187,8 @@ class Following:
         there = {node for seen_by in register.found.values() for node in seen_by}
         register.copies.keep(there)
         self._arrivals.keep(there)
-        self._bury(now)
         self._tell_skipped(source, discovery.skipped)
+        self._bury(now)
         return bool(arrivals)
 
     def search(self, now: float) -> None:
@@ -357,7 +357,8 @@ class Following:
             node = position.identity.node
             if not self._register.is_found(node) and not self._rests.is_looking_for(node):
                 if directory not in there:
-                    there[directory] = self._register.exists(directory)
+                    unlisted = any(directory in skipped for skipped in self.skipped.values())
+                    there[directory] = not unlisted and self._register.exists(directory)
                 self.positions.miss(position, now, self._wall(), purge=there[directory])
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:

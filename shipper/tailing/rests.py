@@ -77,7 +77,8 @@ class Rests:
         return [lost.checkpoint for lost in self._searches.lost]
 
     def step(self, now: float) -> None:
-        """Look a little further; never for long."""
+        """Look a little further; never for long. Idle files may be closed for what is found."""
+        self._register.make_room(now)
         for lost in self._searches.step(now):
             self._settle(lost, now)
 
@@ -144,6 +145,8 @@ class Rests:
         if content.identity.node in register.open:
             content.close()
             return
+        if not register.has_room:
+            raise OSError("it waits until fewer files are open")
         tailer = register.tailer(content, path, lost.sources[0])
         if not tailer.resume(lost.checkpoint):
             raise OSError("it changed while it was opened")

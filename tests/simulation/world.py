@@ -256,6 +256,8 @@ class World:
                 self.write(1)
                 self.step()
                 self.between = True
+                # closed before the truncation is noticed (docs/limits.md)
+                self.crashes += self.log.faulty
             self.files.truncate(LOG)
             self.sweep()
         self.sleep(0.001)
@@ -382,6 +384,7 @@ def act(world: World, name: str, number: int) -> None:
             world.store.failures = 1 + number % 3
         case "stale":
             world.log.faulty = True
+            world.crashes += world.between
         case "unlistable":
             world.files.listing_fails = True
         case "unreadable":

@@ -121,7 +121,7 @@ class Positions:
     def put(self, checkpoint: Checkpoint) -> None:
         """Keep a position, to be recorded; one of an earlier file with the same inode is void."""
         before = self._by_node.get(checkpoint.identity.node)
-        if before is not None and before.identity != checkpoint.identity:
+        if before is not None and (before.identity != checkpoint.identity or self._is_replaced(checkpoint)):
             self.retire(before)
         self._forgotten.discard(checkpoint.identity)
         self._keep(checkpoint)

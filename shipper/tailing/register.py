@@ -165,7 +165,6 @@ class Register:
         skipped[file.path] = reason
         self.shut[file.identity.node] = (source.name, file)
 
-    @property
     def has_room(self) -> bool:
         """Whether one more file may be open."""
         return len(self.open) < self._max_open
@@ -176,7 +175,7 @@ class Register:
         First go those that a scan finds again when they change; then rests that were read to their end, beside whose
         logs `Generations` looks for as long as they would have been held open.
         """
-        if self.has_room:
+        if self.has_room():
             return True
         if now == self._full_at:
             return False
@@ -190,7 +189,7 @@ class Register:
                 self.rested[followed.path] = followed.sources, now + followed.source.deleted_hold
                 self.positions.put(followed.checkpoint(finished=True))
                 self.close(followed)
-        if self.has_room:
+        if self.has_room():
             return True
         self._full_at = now
         return False

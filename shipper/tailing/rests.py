@@ -145,7 +145,7 @@ class Rests:
         if content.identity.node in register.open:
             content.close()
             return
-        if not register.has_room:
+        if not register.has_room():
             raise OSError("it waits until fewer files are open")
         tailer = register.tailer(content, path, lost.sources[0])
         if not tailer.resume(lost.checkpoint):

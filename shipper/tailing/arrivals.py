@@ -220,9 +220,8 @@ class Arrivals:
         return not position.offset and not position.identity.generation and self._first_scans.is_old(source)
 
     def _is_changed(self, file: Found) -> bool:
-        node = file.identity.node
-        position = self._register.positions.get(node)
-        if self._register.closed.get(node) != (file.size, file.modified) or position is None:
+        position = self._register.positions.get(file.identity.node)
+        if position is None or not self._register.is_resting(file):
             return True
         self._register.positions.move(position, file.path)
         return False

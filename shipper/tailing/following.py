@@ -351,6 +351,7 @@ class Following:
             self._purge_at = now + PURGE_INTERVAL if self._purge_at is None else self._purge_at
             return
         self._purge_at = now + PURGE_INTERVAL
+        self.positions.purge_past(now, self._wall())
         there: dict[str, bool] = {}
         for position in self.positions:
             directory = os.path.dirname(position.path)

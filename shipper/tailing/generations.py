@@ -264,9 +264,9 @@ class Generations:
         register = self._register
         plain = not isinstance(content, CompressedLog)
         if plain and register.is_found(file.identity.node):
-            # a glob matches it: the scan deals with it, unless it was renamed since
+            # a glob matches it: the next scan deals with it, unless it rests unchanged or was renamed since
             content.close()
-            return register.is_still_found(file.identity.node)
+            return register.is_resting(file) and register.is_still_found(file.identity.node)
         try:
             known, position = self._known(content, file.size, relatives)
         except OSError:

@@ -71,16 +71,15 @@ class Positions:
         self._heads: dict[Node, bytes] = {}
         self._by_head: dict[int, dict[Fingerprint, set[Node]]] = {}
         self._missed: dict[Node, float] = {}
+        self._clocks = 0.0, 0.0
+        self._agreed_since = 0.0
         self._finished: dict[str, dict[Node, None]] = {}
         for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.gone_at or 0.0):
             self._keep(checkpoint)
             if checkpoint.finished:
                 self._bound(checkpoint)
         for checkpoint in past:
-            if checkpoint.gone_at is None or wall() - checkpoint.gone_at < TOMBSTONE_SECONDS:
-                self._past_of(checkpoint).append(KnownContent(checkpoint, b"", is_over=True))
-            else:
-                self._past_changed.add(log_of(checkpoint.path))
+            self._past_of(checkpoint).append(KnownContent(checkpoint, b"", is_over=True))
 
     def __iter__(self) -> Iterator[Checkpoint]:
         return iter(list(self._by_node.values()))
@@ -200,6 +199,26 @@ class Positions:
             self.put(dataclasses.replace(checkpoint, gone_at=wall))
         elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
             self.forget(checkpoint)
+
+    def purge_past(self, now: float, wall: float) -> None:
+        """Forget content that is no more for very long; a jump of the wall clock alone forgets nothing (hazard 9.3).
+
+        Args:
+            now: the monotonic clock.
+            wall: the wall clock, in seconds since the epoch.
+        """
+        last_now, last_wall = self._clocks
+        self._clocks = now, wall
+        if abs((wall - last_wall) - (now - last_now)) > MISSED_SECONDS:
+            # this process began, or the clock jumped
+            self._agreed_since = now
+        if now - self._agreed_since < MISSED_SECONDS:
+            return
+        for log, past in list(self._past.items()):
+            kept = [known for known in past if wall - (known.checkpoint.gone_at or 0.0) < TOMBSTONE_SECONDS]
+            if len(kept) < len(past):
+                self._past_changed.add(log)
+                self._past[log] = deque(kept, maxlen=PAST_OF_LOG)
 
     def _is_replaced(self, checkpoint: Checkpoint) -> bool:
         """Tell whether the position of other content is kept by now: a file that came later has the same inode."""

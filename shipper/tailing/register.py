@@ -99,6 +99,11 @@ class Register:
         """Tell whether some source's last scan found a file."""
         return any(node in seen for seen in self.found.values())
 
+    def is_resting(self, file: Found) -> bool:
+        """Tell whether a file was closed for want of descriptors and did not change since."""
+        node = file.identity.node
+        return node in self.positions and self.closed.get(node) == (file.size, file.modified)
+
     def is_still_found(self, node: Node) -> bool:
         """Tell whether a file has the name under which some source's last scan found it."""
         return any(node in seen and self.is_at(seen[node].path, node) for seen in self.found.values())

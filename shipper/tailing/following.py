@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 2048
 PURGE_INTERVAL = 600.0
+_EPOCH = time.time() - time.monotonic()
+
+
+def steady_wall() -> float:
+    """Give seconds since the epoch as this process began with them: no later jump of the clock ages files (9.3)."""
+    return _EPOCH + time.monotonic()
 
 
 class Following:
@@ -68,7 +74,7 @@ class Following:
         own_files: frozenset[FileIdentity] = frozenset(),
         positions_lost: bool = False,
         files: Files = HOST_FILES,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] = steady_wall,
         max_open: int = MAX_OPEN,
     ) -> None:
         """Prepare to follow; nothing is opened before the first `scan`.
@@ -82,7 +88,7 @@ class Following:
             own_files: files of the agent, never read: its log (hazard 6.6).
             positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
             files: the file system.
-            wall: the wall clock, in seconds since the epoch.
+            wall: seconds since the epoch, unmoved by jumps of the clock.
             max_open: descriptors that may be held; idle files are closed beyond it (hazard 6.1).
         """
         self._register = Register(
@@ -97,7 +103,7 @@ class Following:
         )
         self._surroundings = Surroundings(own, files)
         self._generations = Generations(self._register, self._surroundings)
-        self._rests = Rests(self._register, self._surroundings, self._generations, wall)
+        self._rests = Rests(self._register, self._surroundings, self._generations)
         self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
         self._arrivals = Arrivals(self._register, self._rests, self._generations, self._first_scans)
         self.skipped: dict[str, dict[str, str]] = {}
@@ -351,7 +357,7 @@ class Following:
             self._purge_at = now + PURGE_INTERVAL if self._purge_at is None else self._purge_at
             return
         self._purge_at = now + PURGE_INTERVAL
-        self.positions.purge_past(now, self._wall())
+        self.positions.purge_past(now)
         there: dict[str, bool] = {}
         for position in self.positions:
             directory = os.path.dirname(position.path)
@@ -360,7 +366,7 @@ class Following:
                 if directory not in there:
                     unlisted = any(directory in skipped for skipped in self.skipped.values())
                     there[directory] = not unlisted and self._register.exists(directory)
-                self.positions.miss(position, now, self._wall(), purge=there[directory])
+                self.positions.miss(position, now, purge=there[directory])
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
         before = self.skipped.get(source.name, {})

@@ -60,7 +60,7 @@ class Positions:
     def __init__(
         self, checkpoints: Iterable[Checkpoint], past: Iterable[Checkpoint], wall: Callable[[], float]
     ) -> None:
-        """Begin with what the store knows; `wall` tells seconds since the epoch."""
+        """Begin with what the store knows; `wall` as for `Following`."""
         self._wall = wall
         self._by_node: dict[Node, Checkpoint] = {}
         self._by_path: dict[str, set[Node]] = {}
@@ -71,8 +71,7 @@ class Positions:
         self._heads: dict[Node, bytes] = {}
         self._by_head: dict[int, dict[Fingerprint, set[Node]]] = {}
         self._missed: dict[Node, float] = {}
-        self._clocks = 0.0, 0.0
-        self._agreed_since = 0.0
+        self._purging_since: float | None = None
         self._finished: dict[str, dict[Node, None]] = {}
         for checkpoint in sorted(checkpoints, key=lambda checkpoint: checkpoint.gone_at or 0.0):
             self._keep(checkpoint)
@@ -180,15 +179,14 @@ class Positions:
         self._forgotten.difference_update(changes.forgotten)
         self._past_changed.difference_update(changes.past)
 
-    def miss(self, checkpoint: Checkpoint, now: float, wall: float, *, purge: bool) -> None:
+    def miss(self, checkpoint: Checkpoint, now: float, *, purge: bool) -> None:
         """Note that a scan did not find a file; drop it when that has been so for very long.
 
-        A jump of the wall clock alone purges nothing: this process must have missed it for an hour too (hazard 9.3).
+        The clock may have been wrong in an earlier process: this one must have missed it for an hour too (hazard 9.3).
 
         Args:
             checkpoint: its position.
             now: the monotonic clock.
-            wall: the wall clock, in seconds since the epoch.
             purge: whether it is believed to be gone; not while its whole directory is away (hazard 2.4).
         """
         if self._is_replaced(checkpoint):
@@ -196,29 +194,24 @@ class Positions:
         node = checkpoint.identity.node
         since = self._missed.setdefault(node, now)
         if checkpoint.gone_at is None:
-            self.put(dataclasses.replace(checkpoint, gone_at=wall))
-        elif purge and now - since >= MISSED_SECONDS and wall - checkpoint.gone_at >= TOMBSTONE_SECONDS:
+            self.put(dataclasses.replace(checkpoint, gone_at=self._wall()))
+        elif purge and now - since >= MISSED_SECONDS and self._is_long_gone(checkpoint):
             self.forget(checkpoint)
 
-    def purge_past(self, now: float, wall: float) -> None:
-        """Forget content that is no more for very long; a jump of the wall clock alone forgets nothing (hazard 9.3).
-
-        Args:
-            now: the monotonic clock.
-            wall: the wall clock, in seconds since the epoch.
-        """
-        last_now, last_wall = self._clocks
-        self._clocks = now, wall
-        if abs((wall - last_wall) - (now - last_now)) > MISSED_SECONDS:
-            # this process began, or the clock jumped
-            self._agreed_since = now
-        if now - self._agreed_since < MISSED_SECONDS:
+    def purge_past(self, now: float) -> None:
+        """Forget content that is no more for very long; not in the first hour of this process (hazard 9.3)."""
+        if self._purging_since is None:
+            self._purging_since = now
+        if now - self._purging_since < MISSED_SECONDS:
             return
         for log, past in list(self._past.items()):
-            kept = [known for known in past if wall - (known.checkpoint.gone_at or 0.0) < TOMBSTONE_SECONDS]
+            kept = [known for known in past if not self._is_long_gone(known.checkpoint)]
             if len(kept) < len(past):
                 self._past_changed.add(log)
                 self._past[log] = deque(kept, maxlen=PAST_OF_LOG)
+
+    def _is_long_gone(self, checkpoint: Checkpoint) -> bool:
+        return self._wall() - (checkpoint.gone_at or 0.0) >= TOMBSTONE_SECONDS
 
     def _is_replaced(self, checkpoint: Checkpoint) -> bool:
         """Tell whether the position of other content is kept by now: a file that came later has the same inode."""

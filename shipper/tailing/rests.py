@@ -19,8 +19,6 @@ from shipper.tailing.searches import Lost, Searches
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
     from shipper.tailing.discovery import Found
@@ -34,14 +32,11 @@ if TYPE_CHECKING:
 class Rests:
     """See above. Times are monotonic seconds."""
 
-    def __init__(
-        self, register: Register, surroundings: Surroundings, generations: Generations, wall: Callable[[], float]
-    ) -> None:
-        """Share what is known of the files; `wall` tells seconds since the epoch."""
+    def __init__(self, register: Register, surroundings: Surroundings, generations: Generations) -> None:
+        """Share what is known of the files."""
         self._register = register
         self._surroundings = surroundings
         self._generations = generations
-        self._wall = wall
         self._searches = Searches()
         self._not_noted: list[Followed] = []
 
@@ -173,7 +168,7 @@ class Rests:
         if reused:
             positions.retire(position)
         else:
-            positions.miss(position, now, self._wall(), purge=False)
+            positions.miss(position, now, purge=False)
 
     def _note_copies(self, followed: Followed) -> None:
         """Note the copies of a truncated file whose bytes were all read, so that nobody reads them again (1.3 c)."""

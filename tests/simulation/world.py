@@ -112,13 +112,14 @@ class World:
 
     def start(self) -> None:
         self.store = FragileStore(self.directory, batching.encode)
+        epoch = self.clock.wall.timestamp() - self.clock.seconds
         following = Following(
             [self.source],
             self.store.checkpoints(),
             self.store.scanned_sources(),
             past=self.store.past(),
             files=self.files,
-            wall=self._wall,
+            wall=lambda: epoch + self.clock.seconds,
             max_open=self.descriptors,
         )
         self.following = following
@@ -132,9 +133,6 @@ class World:
             watcher=None,
             clock=self.clock,
         )
-
-    def _wall(self) -> float:
-        return self.clock.wall.timestamp()
 
     def step(self) -> None:
         self.steps += 1
@@ -198,6 +196,10 @@ class World:
         self.clock.seconds += seconds
         self.clock.wall += timedelta(seconds=seconds)
         self.files.now += int(seconds * 10**9)
+
+    def jump(self, days: int) -> None:
+        """Set the clock of the host (hazard 9.3)."""
+        self.clock.wall += timedelta(days=days)
 
     # the writers and logrotate
 
@@ -392,7 +394,7 @@ def act(world: World, name: str, number: int) -> None:
         case "heal":
             world.heal()
         case "jump":
-            world.clock.wall += timedelta(days=[-400, 1, 400][number % 3])
+            world.jump(days=[-400, 1, 400][number % 3])
     world.check()
 
 

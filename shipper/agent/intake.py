@@ -348,6 +348,7 @@ class Intake:
                 read=self._bytes_read,
                 forgotten=changes.forgotten,
                 past=changes.past,
+                histories=changes.histories,
             )
         )
 

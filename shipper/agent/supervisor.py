@@ -81,6 +81,7 @@ class Agent:
                 self._store.checkpoints(),
                 self._store.scanned_sources(),
                 past=self._store.past(),
+                histories=self._store.histories(),
                 own=frozenset({os.path.realpath(config.state_path)}),
                 own_files=_own_files(),
                 positions_lost=self._store.begun_anew,

@@ -33,6 +33,9 @@ WRITE_CHECKPOINT = f"INSERT OR REPLACE INTO files ({_CHECKPOINT}) VALUES ({_VALU
 FORGET_FILE = "DELETE FROM files WHERE device = ? AND inode = ? AND generation = ?"
 READ_PAST = f"SELECT {_CHECKPOINT} FROM past ORDER BY log, place"  # noqa: S608
 WRITE_PAST = f"INSERT INTO past (log, place, {_CHECKPOINT}) VALUES (?, ?, {_VALUES})"  # noqa: S608
+READ_HISTORIES = "SELECT log, modified FROM histories"
+WRITE_HISTORY = "INSERT OR REPLACE INTO histories (log, modified) VALUES (?, ?)"
+FORGET_HISTORY = "DELETE FROM histories WHERE log = ?"
 FORGET_PAST = "DELETE FROM past WHERE log = ?"
 
 # device and inode are unsigned numbers of 64 bits, SQLite's are signed

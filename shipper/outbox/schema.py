@@ -101,6 +101,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # the modification times of all generations of a log when they were last accounted for, as a JSON array
+        "CREATE TABLE histories (log BLOB PRIMARY KEY, modified TEXT NOT NULL) WITHOUT ROWID",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -119,6 +119,10 @@ class Store:
         """Give what was read of content that is no more, the oldest of each log first."""
         return [rows.checkpoint_of(row) for row in self._query(rows.READ_PAST)]
 
+    def histories(self) -> dict[str, list[int]]:
+        """Give the modification times of the generations that were accounted for, by log."""
+        return {os.fsdecode(log): json.loads(times) for log, times in self._query(rows.READ_HISTORIES)}
+
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that this store has scanned to the end once, by name."""
         return {name: tuple(json.loads(globs)) for name, globs in self._query(rows.READ_SOURCES)}
@@ -140,6 +144,7 @@ class Store:
         losses: Iterable[Loss] = (),
         forgotten: Iterable[FileIdentity] = (),
         past: Mapping[str, Sequence[Checkpoint]] | None = None,
+        histories: Mapping[str, Sequence[int] | None] | None = None,
         scanned: Mapping[str, Sequence[str]] | None = None,
         read: int = 0,
     ) -> None:
@@ -151,6 +156,7 @@ class Store:
             losses: what was skipped or could not be read.
             forgotten: files whose content was replaced or found elsewhere.
             past: by log all that is remembered of its content that is no more; replaces what was.
+            histories: by log the modification times of its generations; None for a log that is no more.
             scanned: sources whose first scan is complete, with their globs.
             read: bytes that were taken to come to these checkpoints.
         """
@@ -161,6 +167,11 @@ class Store:
             for log, contents in (past or {}).items():
                 run.execute(rows.FORGET_PAST, (os.fsencode(log),))
                 run.executemany(rows.WRITE_PAST, rows.past_rows(log, contents))
+            for log, times in (histories or {}).items():
+                if times is None:
+                    run.execute(rows.FORGET_HISTORY, (os.fsencode(log),))
+                else:
+                    run.execute(rows.WRITE_HISTORY, (os.fsencode(log), json.dumps(times)))
             run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from shipper.events import Checkpoint, FileIdentity
     from shipper.tailing.followed import Followed, Place
     from shipper.tailing.positions import PositionChanges
@@ -19,6 +21,7 @@ class Changes:
         checkpoints: of open and closed files.
         forgotten: files whose checkpoints go.
         past: by log what is remembered of its content that is no more.
+        histories: by log the times of all its generations, once they are accounted for; None for what goes.
         scanned: globs of sources whose first scan is complete.
         files: the open files among them, with the places that the checkpoints say.
         positions: what `Positions.changes` gave.
@@ -27,9 +30,10 @@ class Changes:
     checkpoints: list[Checkpoint]
     forgotten: list[FileIdentity]
     past: dict[str, list[Checkpoint]]
+    histories: dict[str, Sequence[int] | None]
     scanned: dict[str, tuple[str, ...]]
     files: list[tuple[Followed, Place]]
     positions: PositionChanges
 
     def __bool__(self) -> bool:
-        return bool(self.checkpoints or self.forgotten or self.past or self.scanned)
+        return bool(self.checkpoints or self.forgotten or self.past or self.histories or self.scanned)

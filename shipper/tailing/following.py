@@ -44,12 +44,6 @@ if TYPE_CHECKING:
 
 MAX_OPEN = 2048
 PURGE_INTERVAL = 600.0
-_EPOCH = time.time() - time.monotonic()
-
-
-def steady_wall() -> float:
-    """Give seconds since the epoch as this process began with them: no later jump of the clock ages files (9.3)."""
-    return _EPOCH + time.monotonic()
 
 
 class Following:
@@ -70,11 +64,13 @@ class Following:
         scanned: Mapping[str, Sequence[str]],
         *,
         past: Iterable[Checkpoint] = (),
+        histories: Mapping[str, Collection[int]] | None = None,
         own: frozenset[str] = frozenset(),
         own_files: frozenset[FileIdentity] = frozenset(),
         positions_lost: bool = False,
         files: Files = HOST_FILES,
-        wall: Callable[[], float] = steady_wall,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
         max_open: int = MAX_OPEN,
     ) -> None:
         """Prepare to follow; nothing is opened before the first `scan`.
@@ -84,13 +80,21 @@ class Following:
             checkpoints: where files were left.
             scanned: globs of the sources whose first scan is complete, by name.
             past: what was read of content that is no more.
+            histories: see `Histories`.
             own: directories of the agent, never read.
             own_files: files of the agent, never read: its log (hazard 6.6).
             positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
             files: the file system.
-            wall: seconds since the epoch, unmoved by jumps of the clock.
+            wall: the wall clock, in seconds since the epoch.
+            monotonic: seconds since any moment.
             max_open: descriptors that may be held; idle files are closed beyond it (hazard 6.1).
         """
+        epoch = wall() - monotonic()
+
+        def steady() -> float:
+            """Give the wall clock as it was at the beginning: no later jump of it ages what is remembered (9.3)."""
+            return epoch + monotonic()
+
         self._register = Register(
             sources,
             checkpoints,
@@ -99,17 +103,17 @@ class Following:
             own_files=own_files,
             host=files,
             max_open=max_open,
-            wall=wall,
+            wall=steady,
         )
         self._surroundings = Surroundings(own, files)
-        self._generations = Generations(self._register, self._surroundings)
-        self._rests = Rests(self._register, self._surroundings, self._generations)
+        self._generations = Generations(self._register, self._surroundings, histories or {}, wall)
+        self._rests = Rests(self._register, self._surroundings, self._generations, wall)
         self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
         self._arrivals = Arrivals(self._register, self._rests, self._generations, self._first_scans)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}
         self._files = files
-        self._wall = wall
+        self._steady = steady
         self._purge_at: float | None = None
 
     @property
@@ -226,7 +230,7 @@ class Following:
 
     def let_go(self, followed: Followed) -> None:
         """Close a finished file."""
-        self.positions.put(followed.checkpoint(finished=True, gone_at=self._wall()))
+        self.positions.put(followed.checkpoint(finished=True, gone_at=self._steady()))
         self._register.close(followed)
         telemetry.file_finished(followed.path, followed.tailer.offset)
 
@@ -244,13 +248,15 @@ class Following:
         positions = self.positions.changes()
         checkpoints = [*positions.checkpoints, *(followed.checkpoint() for followed, _ in files)]
         scanned = self._first_scans.to_record(self._register.waiting)
-        return Changes(checkpoints, positions.forgotten, positions.past, scanned, files, positions)
+        histories = self._generations.histories.changes()
+        return Changes(checkpoints, positions.forgotten, positions.past, histories, scanned, files, positions)
 
     def recorded(self, changes: Changes) -> None:
         """Note that changes are in the store."""
         for followed, place in changes.files:
             followed.saved = place
         self.positions.recorded(changes.positions)
+        self._generations.histories.recorded(changes.histories)
         self._first_scans.recorded(changes.scanned)
 
     def reconfigure(self, sources: Sequence[SourceTable]) -> None:
@@ -367,6 +373,7 @@ class Following:
                     unlisted = any(directory in skipped for skipped in self.skipped.values())
                     there[directory] = not unlisted and self._register.exists(directory)
                 self.positions.miss(position, now, purge=there[directory])
+        self._generations.forget()
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
         before = self.skipped.get(source.name, {})

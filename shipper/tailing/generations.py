@@ -2,27 +2,28 @@
 
 A log's family is settled when everything that was rotated from it is either being read or known. Its watermark is the
 modification time of its newest file when it last was: what was rotated later was written later, what is older is
-history that was there before the first look. While a member waits for a descriptor, cannot be read, or its rest is
-still looked for, the watermark stays, so that nothing slips through whatever its name is by then.
+history that was there before the first look; see `Histories` for clocks that are set back. While a member waits for a
+descriptor, cannot be read, or its rest is still looked for, the watermark stays, so that nothing slips through whatever
+its name is by then.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
+from shipper.tailing.histories import Histories
 from shipper.tailing.known import is_in_open_file, known_part
 from shipper.tailing.surroundings import log_of, possible_logs
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from shipper.tailing.followed import Followed
     from shipper.tailing.positions import KnownContent
     from shipper.tailing.register import Register
-    from shipper.tailing.surroundings import Surroundings
+    from shipper.tailing.surroundings import Neighbours, Surroundings
 
 ARCHIVE_PATIENCE = 60.0
 
@@ -72,12 +73,24 @@ class Relatives:
 
 
 class Generations:
-    """The families of logs that may have generations nobody has seen."""
+    """The families of logs that may have generations nobody has seen.
 
-    def __init__(self, register: Register, surroundings: Surroundings) -> None:
-        """Share what is known of the files."""
+    Attributes:
+        histories: what lay beside each log when its family was settled last.
+    """
+
+    def __init__(
+        self,
+        register: Register,
+        surroundings: Surroundings,
+        histories: Mapping[str, Collection[int]],
+        wall: Callable[[], float],
+    ) -> None:
+        """Share what is known of the files; `wall` tells seconds since the epoch as the stamps of files have them."""
+        self.histories = Histories(histories)
         self._register = register
         self._surroundings = surroundings
+        self._wall = wall
         self._unsettled: dict[str, tuple[SourceTable, ...]] = {}
         self._since: dict[str, int] = {}
         self._entries: dict[str, Mapping[str, int]] = {}
@@ -148,10 +161,16 @@ class Generations:
             if self._settle(log, watermark, sources, relatives[log], now) and log not in incomplete:
                 del self._unsettled[log]
                 self._since.pop(log, None)
+                self.histories.account(log, self._neighbours(log, sources).generations(log), self._wall_ns())
                 continue
             for followed in relatives[log].open:
                 # the store must know how much of the family is, should this process end before all of it is
                 followed.listed = followed.listed or watermark
+
+    def forget(self) -> None:
+        """Let go of the families of which nothing is known any more (hazard 5.5)."""
+        known = {log_of(content.checkpoint.path) for content in self._register.positions.known()}
+        self.histories.keep(known | {log_of(followed.path) for followed in self._register.open.values()})
 
     def _incomplete(self, now: float) -> set[str]:
         """Suspect the families of which some file waits or was closed early; they stay suspected until that is over."""
@@ -204,12 +223,11 @@ class Generations:
         """Account for one family; tells whether that is complete."""
         if not watermark:
             return True
-        neighbours = self._surroundings.of(log, [glob for source in sources for glob in source.rotated])
+        neighbours = self._neighbours(log, sources)
         complete = not neighbours.unlisted
         if relatives.may_be_rewritten():
             return False
-        # the newest come first: the rest is history
-        recent = list(takewhile(lambda file: file.modified >= watermark, neighbours.generations(log)))
+        recent = self.histories.unaccounted(log, neighbours.generations(log), watermark, self._wall_ns())
         archives = []
         for file in recent:
             node = file.identity.node
@@ -234,6 +252,12 @@ class Generations:
         for file, content in archives:
             complete &= self._account(file, content, log, watermark, sources, relatives, now)
         return complete
+
+    def _wall_ns(self) -> int:
+        return int(self._wall() * 1e9)
+
+    def _neighbours(self, log: str, sources: tuple[SourceTable, ...]) -> Neighbours:
+        return self._surroundings.of(log, [glob for source in sources for glob in source.rotated])
 
     def _is_decided(self, file: Found, now: float) -> bool | None:
         """Tell without opening a file whether it is accounted for, or is later; None when it has to be looked at."""

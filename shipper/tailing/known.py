@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from shipper.tailing.archives import CompressedLog
 from shipper.tailing.copies import SURE_BYTES, is_beginning
 from shipper.tailing.identity import HEAD_BYTES, confirms
+from shipper.tailing.positions import KnownContent
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from shipper.events import Checkpoint
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
-    from shipper.tailing.positions import KnownContent
 
 
 def is_in_open_file(content: LogFile | CompressedLog, size: int, relatives: Iterable[Followed]) -> bool:
@@ -38,9 +38,11 @@ def is_in_open_file(content: LogFile | CompressedLog, size: int, relatives: Iter
 
 
 def _is_in(content: LogFile | CompressedLog, size: int, head: bytes, followed: Followed) -> bool:
-    if followed.held and followed.tailer.head and head.startswith(followed.tailer.head):
-        # its content changed: what it held is being looked for, this may be it
-        return True
+    if followed.held:
+        # its content changed: what it held is being looked for, this may be it, or a copy of its beginning
+        held = KnownContent(followed.checkpoint(), followed.tailer.head, is_over=False)
+        if known_part(content, [held])[0]:
+            return True
     file = followed.tailer.file
     if isinstance(content, CompressedLog) or followed.finite:
         mine = file.read_at(0, HEAD_BYTES)

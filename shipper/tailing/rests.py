@@ -19,6 +19,8 @@ from shipper.tailing.searches import Lost, Searches
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
     from shipper.tailing.discovery import Found
@@ -29,14 +31,20 @@ if TYPE_CHECKING:
     from shipper.tailing.surroundings import Neighbours, Surroundings
 
 
+SLACK_NS = 2 * 10**9
+
+
 class Rests:
     """See above. Times are monotonic seconds."""
 
-    def __init__(self, register: Register, surroundings: Surroundings, generations: Generations) -> None:
-        """Share what is known of the files."""
+    def __init__(
+        self, register: Register, surroundings: Surroundings, generations: Generations, wall: Callable[[], float]
+    ) -> None:
+        """Share what is known of the files; `wall` tells seconds since the epoch as the stamps of files have them."""
         self._register = register
         self._surroundings = surroundings
         self._generations = generations
+        self._wall = wall
         self._searches = Searches()
         self._not_noted: list[Followed] = []
 
@@ -103,7 +111,10 @@ class Rests:
                 return True
             return node != checkpoint.identity.node and register.is_itself(place.path, node)
 
-        return Lost(checkpoint, sources, Search(checkpoint, neighbours, is_taken, register.host), truncated=truncated)
+        # where the clock was set back the stamps of archives tell nothing
+        written = 0 if checkpoint.modified > self._wall() * 1e9 else checkpoint.modified - SLACK_NS
+        search = Search(checkpoint, neighbours, is_taken, register.host, since=written)
+        return Lost(checkpoint, sources, search, truncated=truncated)
 
     def _begin(self, lost: Lost, now: float) -> None:
         if self._searches.begin(lost, now):

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from shipper.tailing.surroundings import Neighbours
 
 MAX_ARCHIVES = 64
-SLACK_NS = 2 * 10**9
 # with ENOENT, since what was listed a moment ago may have another name now
 _PASSING = {errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE, errno.EINTR, errno.ENOENT}
 
@@ -40,6 +39,8 @@ class Search:
         neighbours: Callable[[], Neighbours],
         is_taken: Callable[[Found], bool],
         files: Files = HOST_FILES,
+        *,
+        since: int = 0,
     ) -> None:
         """Prepare.
 
@@ -48,6 +49,7 @@ class Search:
             neighbours: gives the files among which it may be.
             is_taken: tells the files that are open or known as something else, so cannot be it.
             files: the file system.
+            since: archives that were last changed before it cannot hold what is looked for; nanoseconds.
         """
         self.found: tuple[str, LogFile | CompressedLog] | None = None
         self.pending = False
@@ -55,6 +57,7 @@ class Search:
         self._neighbours = neighbours
         self._is_taken = is_taken
         self._files = files
+        self._since = since
         self._archive: CompressedLog | None = None
         self._steps: Iterator[None] | None = None
         self._budget = 0
@@ -90,8 +93,7 @@ class Search:
             if content is None:
                 continue
             if isinstance(content, CompressedLog):
-                if place.modified >= wanted.modified - SLACK_NS:
-                    # older ones cannot hold what was still there at the last look
+                if place.modified >= self._since:
                     archives.append(place)
             elif self._recognise(content):
                 self.found = place.path, content

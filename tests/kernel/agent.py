@@ -102,6 +102,7 @@ class Agent:
             self.store.checkpoints(),
             self.store.scanned_sources(),
             past=self.store.past(),
+            histories=self.store.histories(),
             files=self._files,
             max_open=self._max_open,
         )

@@ -25,7 +25,9 @@ LOSSES = {
     2: {("bytes", "nul"): 7, ("events", "x"): 1},
     3: {("bytes", "nul"): 7, ("events", "x"): 1},
     4: {("bytes", "nul"): 7, ("events", "x"): 1},
+    5: {("bytes", "nul"): 7, ("events", "x"): 1},
 }
+HISTORIES = {"/var/log/app.log": [5, 1700000000123456789], "/var/log/\udcff.log": []}
 
 
 def golden(version: int, directory: Path) -> Path:
@@ -64,6 +66,7 @@ def test_a_store_of_every_version_keeps_everything_and_works(version: int, tmp_p
     assert store.losses() == LOSSES[version]
     assert store.bytes_read() == (4321 if version >= 3 else 0)
     assert store.past() == (expected(version)[:2] if version >= 4 else [])
+    assert store.histories() == (HISTORIES if version >= 5 else {})
     store.record([checkpoint(7)], [event(1)], read=1)
     store.close()
     again = Store(tmp_path, encode)

@@ -72,6 +72,17 @@ def test_what_was_read_of_content_that_is_no_more_is_kept_by_log(store: Store, t
     again.close()
 
 
+def test_what_lay_beside_each_log_is_kept(store: Store, tmp_path: Path) -> None:
+    """By log, each replaced as a whole, until it goes (hazards 1.2, 9.3)."""
+    store.record([], histories={"/l/\udcff.log": [3, 2**62], "/l/b.log": [], "/l/c.log": [1]})
+    store.record([], histories={"/l/c.log": None, "/l/b.log": [7]})
+    store.close()
+    again = Store(tmp_path, encode)
+
+    assert again.histories() == {"/l/\udcff.log": [3, 2**62], "/l/b.log": [7]}
+    again.close()
+
+
 def test_events_leave_only_when_settled(store: Store) -> None:
     """Read again until acknowledged, in the order of commits."""
     store.record([checkpoint(1)], [event(n) for n in range(5)])

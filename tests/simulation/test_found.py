@@ -10,6 +10,7 @@ from tests.simulation.world import World, act
 FEW = 4
 LOGS, FAMILY = "/logs/*.log", "/logs/app.log*"
 Story = list[tuple[str, int]]
+COARSE = 4_000_000
 
 FOUND: dict[str, tuple[int, str, bool, Story]] = {
     "a file that cannot be read is begun anew and closed, not for ever begun anew": (1000, FAMILY, True, [
@@ -50,15 +51,27 @@ FOUND: dict[str, tuple[int, str, bool, Story]] = {
         ("rename", 0), ("step", 0), ("remove", 0), ("step", 0), ("sleep", 6), ("write", 5), ("unlistable", 0),
         ("between", 0), ("jump", 2), ("sleep", 7), ("step", 0), ("sleep", 7), ("step", 0),
     ]),
+    "what came between two looks is found although the clock was set back": (1000, LOGS, True, [
+        ("jump", 0), ("rename twice", 0), ("sleep", 2), ("step", 0), ("stop", 0), ("rename twice", 0),
+    ]),
+    "what is rotated within one tick of a coarse clock is told apart after it was set back": (1000, LOGS, True, [
+        ("jump", 0), ("copytruncate", 0), ("write", 0), ("write", 0), ("rename", 0), ("sleep", 2), ("partial", 0),
+        ("write", 0), ("step", 0), ("write", 0), ("rename", 0), ("sleep", 4), ("write", 0), ("rename twice", 1),
+        ("write", 0), ("copytruncate", 0), ("step", 0), ("rename twice", 0),
+    ]),
+    "a compressed copy of the beginning of what a truncated file held is known": (FEW, FAMILY, True, [
+        ("stale", 0), ("sleep", 2), ("rename", 0), ("write", 0), ("between", 0), ("compress", 0), ("step", 0),
+    ]),
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("granularity", [1, COARSE])
 @pytest.mark.parametrize("name", FOUND)
-def test_what_was_found_stays_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_found_stays_found(name: str, granularity: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of these lost or repeated a line before it was set right."""
     monkeypatch.setattr(intake, "STORE_RETRY", 0.0)
     descriptors, glob, generations, story = FOUND[name]
-    world = World(descriptors=descriptors, globs=(glob,), generations=generations)
+    world = World(descriptors=descriptors, globs=(glob,), generations=generations, granularity=granularity)
     try:
         for action, number in story:
             act(world, action, number)

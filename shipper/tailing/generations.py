@@ -19,7 +19,7 @@ from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
 from shipper.tailing.histories import Histories
 from shipper.tailing.known import is_in_open_file, known_part
-from shipper.tailing.surroundings import log_of, possible_logs
+from shipper.tailing.surroundings import log_of
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class Generations:
             come = [name for name, inode in names.items() if known.get(name) != inode]
             if come and closed is None:
                 closed = {log_of(position.path) for position in self._register.positions}
-            for path in {os.path.join(directory, log) for name in come for log in possible_logs(name)}:
+            for path in {log_of(os.path.join(directory, name)) for name in come}:
                 if path in logs:
                     self._unsettled[path] = logs[path]
                 elif closed and path in closed:
@@ -202,11 +202,9 @@ class Generations:
             names.setdefault(os.path.basename(log), []).append(log)
 
         def of(path: str, *, anywhere: bool) -> Iterable[Relatives]:
-            name = os.path.basename(path)
-            for possible in {name, *possible_logs(name), os.path.basename(log_of(path))} & names.keys():
-                for log in names[possible]:
-                    if anywhere or os.path.dirname(log) == os.path.dirname(path):
-                        yield families[log]
+            for log in names.get(os.path.basename(log_of(path)), ()):
+                if anywhere or os.path.dirname(log) == os.path.dirname(path):
+                    yield families[log]
 
         elsewhere = {source.name for source in self._register.sources if source.rotated}
         for followed in self._register.open.values():

@@ -18,25 +18,24 @@ if TYPE_CHECKING:
     from shipper.tailing.discovery import Found
     from shipper.tailing.files import Files
 
-_SEPARATOR = re.compile(r"[.\-_]")
+_MONTH = "(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
+# a number, a date, a time with its zone
+_STAMP = rf"\d(?:[\d.\-_:+TZ]|{_MONTH})*"
+_PACKED = r"\.(?:gz|bz2|xz|zst)"
 # app-20261123.log, app.1.log, and either of them compressed
-_INFIX = re.compile(r"(.+?)[.\-_][\d.\-_T]+(\.[A-Za-z]\w*)(?:\.\w+)?", re.DOTALL)
+_INFIX = re.compile(rf"(.+?)[.\-_@]{_STAMP}(\.[A-Za-z]\w*)(?:{_PACKED})?", re.DOTALL)
 # app.log.3.gz, app.log-20261123, app.log.2026-11-23T10.zst, app.log.old
-_SUFFIXES = re.compile(r"(?:[.\-_]\d[\d.\-_T:]*|\.(?:gz|bz2|xz|zst|old|bak))+\Z")
-
-
-@lru_cache(maxsize=65536)
-def possible_logs(name: str) -> tuple[str, ...]:
-    """Give the names that a file may have been rotated from: `app.log` for `app.log.1` or `app-2026.log`."""
-    logs = [name[: found.start()] for found in _SEPARATOR.finditer(name) if found.start()]
-    if dated := _INFIX.fullmatch(name):
-        logs.append(dated[1] + dated[2])
-    return tuple(logs)
+_SUFFIXES = re.compile(
+    rf"(?:[.\-_@]{_STAMP}|{_PACKED}|[.\-_](?:old|bak|backup|prev|previous|last|orig|save|rotated)|~)+\Z"
+)
 
 
 @lru_cache(maxsize=65536)
 def log_of(path: str) -> str:
-    """Give the path that a file had before rotation gave it its present name, as far as the name tells."""
+    """Give the path that a file had before rotation gave it its present name, as far as the name tells.
+
+    Only what rotation adds counts, numbers, dates, `.old`, compression: `app.log.debug` is a log of its own.
+    """
     directory, name = os.path.split(path)
     if dated := _INFIX.fullmatch(name):
         name = dated[1] + dated[2]
@@ -66,8 +65,7 @@ class Neighbours:
         """
         if not self._by_log:
             for file in self.files:
-                for name in possible_logs(os.path.basename(file.path)):
-                    self._by_log.setdefault(name, []).append(file)
+                self._by_log.setdefault(os.path.basename(log_of(file.path)), []).append(file)
         return [file for file in self._by_log.get(os.path.basename(log), ()) if file.path != log]
 
 

@@ -497,13 +497,14 @@ def test_a_file_of_two_sources_is_read_once_for_both(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("program", ["gzip", "bzip2", "xz", "zstd"])
 def test_the_rest_of_a_file_that_was_compressed_while_down(host: Host, program: str) -> None:
-    """Found by its uncompressed content and read to its end, as are the generations after it (hazards 1.6, 1.12)."""
+    """Found by content whatever its name, and read to its end, as are the generations after it (hazards 1.6, 1.12)."""
+    suffix = {"gzip": "gz", "bzip2": "bz2", "xz": "xz", "zstd": "zst"}[program]
     host.write("a.log", *(f"line {n}" for n in range(100)))
     host.scan()
     host.write("a.log", "unread")
 
     def rotate() -> None:
-        for name, lines in (("a.log.2.x", None), ("a.log.1.x", ["between"])):
+        for name, lines in (("somewhere.else", None), (f"a.log.1.{suffix}", ["between"])):
             if lines:
                 host.write("a.log", *lines)
             (host.root / name).write_bytes(PACK[program]((host.root / "a.log").read_bytes()))
@@ -554,6 +555,23 @@ def test_a_generation_that_came_and_went_between_two_looks(host: Host) -> None:
     host.scan()
 
     assert sorted(host.lines) == ["1", "new 0", "new 1", "new 2"]
+    host.following.close()
+
+
+def test_logs_of_their_own_are_not_taken_for_generations(tmp_path: Path) -> None:
+    """What no glob names is not read because its name begins like a log's, though it is written later (hazard 1.2)."""
+    host = Host(tmp_path, "app.log")
+    others = ["app.log.debug", "app.log.json", "app-error.log", "app.log-slow.txt"]
+    for number in range(4):
+        host.write("app.log", str(number))
+        for other in others:
+            host.write(other, "not ours")
+        host.scan()
+        (tmp_path / "app.log").rename(tmp_path / f"app.log.{number}")
+        host.clock += 1.0
+        host.scan()
+
+    assert host.lines == ["0", "1", "2", "3"]
     host.following.close()
 
 

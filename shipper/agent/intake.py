@@ -157,7 +157,7 @@ class Intake:
     def _read_all(self, now: float) -> bool:
         """Give the files their turns; tells whether some have more."""
         until = self._clock.monotonic() + PASS_SECONDS
-        due = [f for f in self._following.files.values() if f.active and not f.held and not self._waits(f)]
+        due = [f for f in self._following.files.values() if f.is_due(now) and not self._waits(f)]
         more = False
         for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
             if followed.halt is None and self._clock.monotonic() >= until:
@@ -218,8 +218,7 @@ class Intake:
         """Look at the files from whose directories no hints come."""
         for followed in self._following.files.values():
             if not followed.active and not self._is_heard(followed):
-                status = followed.tailer.file.status()
-                followed.active = followed.seen != (status.st_size, status.st_mtime_ns)
+                followed.active = followed.is_changed()
         for source in self._following.sources:
             heard = self._watcher is not None and source.watch == "auto"
             directories = self._following.directories.get(source.name, set())
@@ -272,7 +271,7 @@ class Intake:
                 self._scan_at[followed.source.name] = 0.0
             followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
             if not followed.active:
-                tailer.forget_recent()
+                tailer.trail.shorten()
         return halt is None
 
     def _take_blocks(self, followed: Followed, now: float) -> Halt | None:
@@ -420,7 +419,7 @@ class Intake:
 
     def _wait(self, now: float) -> None:
         until = min([self._poll_at, *self._scan_at.values()])
-        if self._paused is None and any(f.active and not self._waits(f) for f in self._following.files.values()):
+        if self._paused is None and any(f.is_due(now) and not self._waits(f) for f in self._following.files.values()):
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()

@@ -96,6 +96,11 @@ class CompressedLog:
         """Tell whether there are at least `offset` bytes of content. Raises `OSError`."""
         return offset <= self._produced or len(self.read_at(offset - 1, 1)) == 1
 
+    @property
+    def length(self) -> int:
+        """Give how much content was found so far: all of it once the end was reached."""
+        return self._produced
+
     def status(self) -> os.stat_result:
         """Give size, times and link count of the compressed file."""
         return self._raw.status()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.copies import SURE_BYTES, is_beginning
-from shipper.tailing.files import MAGIC_BYTES, compression_of
+from shipper.tailing.files import MAGIC_BYTES, UnreadableError, compression_of
 from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.surroundings import log_of
 
@@ -164,8 +164,8 @@ class Arrivals:
             elif not never_seen and _is_any_rewritten(opened, originals):
                 # truncated while it was compared: its reader has to notice first
                 register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")
-            elif (original := self._unreadable_original(opened)) is not None:
-                skipped[file.path] = f"perhaps a copy of {original}, which cannot be read now; waiting to see"
+            elif (original := self._closed_original(opened, file)) is not None:
+                skipped[file.path] = f"perhaps a copy of {original}, which is not open now; waiting to see"
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:
@@ -177,6 +177,9 @@ class Arrivals:
         self, opened: LogFile, file: Found, source: SourceTable, replaced: Followed | None, now: float
     ) -> Followed:
         tailer = self._register.tailer(opened, file.path, source)
+        if replaced is not None and self._register.open.get(replaced.node) is not replaced:
+            # closed to make room for this one
+            replaced = None
         if replaced is not None and _is_saved_anew(replaced, opened, file):
             tailer.resume(replaced.tailer.checkpoint())
             replaced.tailer.skip_to_end(replaced.seen[0])
@@ -205,15 +208,30 @@ class Arrivals:
             self._archives[file.identity.node] = file.size, file.modified, kind
         return kind
 
-    def _unreadable_original(self, opened: LogFile) -> str | None:
-        """Give a known file that cannot be opened now and of which this may be the copy: its rest may be in there."""
+    def _closed_original(self, opened: LogFile, file: Found) -> str | None:
+        """Give a known file that is not open and of which this may be the copy: its rest may be in there."""
         register = self._register
         for position in register.positions.beginning(opened.read_at(0, HEAD_BYTES)):
             node = position.identity.node
-            shut = node in register.failures or node in register.waiting or register.is_found(node)
-            if shut and not position.finished and node != opened.identity.node:
+            if position.finished or node == opened.identity.node:
+                continue
+            shut = node in register.failures or node in register.waiting
+            if shut or (register.is_found(node) and self._is_beginning_of(position, opened, file.size)):
                 return position.path
         return None
+
+    def _is_beginning_of(self, position: Checkpoint, opened: LogFile, size: int) -> bool:
+        """Tell whether a file may be the beginning of one that rests; equal heads alone prove nothing (hazard 1.8)."""
+        try:
+            original = self._register.host.open(position.path)
+        except UnreadableError:
+            return True
+        try:
+            if original.identity.node != position.identity.node:
+                return True
+            return is_beginning(opened, size, original, original.status().st_size)
+        finally:
+            original.close()
 
     def _is_unsure(self, position: Checkpoint, source: SourceTable) -> bool:
         """Tell whether nothing says if a file is the one of its position, nor has to: it begins at 0 in any case."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from shipper.events import FileIdentity
     from shipper.tailing.followed import Followed
     from shipper.tailing.following import Following
+    from shipper.tailing.register import Failure
 
 
 class FileState(enum.Enum):
@@ -86,8 +87,8 @@ def conditions(following: Following, now: float) -> list[FileCondition]:
         following: the files; only the thread that owns it may ask.
         now: monotonic seconds.
     """
-    found = [_open_condition(followed, now) for followed in following.files.values()]
     failures = following.failures
+    found = [_open_condition(followed, now, failures.get(followed.node)) for followed in following.files.values()]
     shown = {condition.path for condition in found}
     for position in following.positions:
         failure = failures.get(position.identity.node)
@@ -110,7 +111,7 @@ def _skipped(following: Following, shown: set[str]) -> Iterator[FileCondition]:
                 yield FileCondition(path, (source,), FileState.SKIPPED, reason)
 
 
-def _open_condition(followed: Followed, now: float) -> FileCondition:
+def _open_condition(followed: Followed, now: float, failure: Failure | None) -> FileCondition:
     tailer = followed.tailer
     sources = tuple(source.name for source in followed.sources)
     try:
@@ -121,7 +122,9 @@ def _open_condition(followed: Followed, now: float) -> FileCondition:
     # of a compressed file the size says nothing about how much text is left
     size = None if followed.finite else status.st_size
     state, reason = FileState.READING, "more is there to read"
-    if followed.held:
+    if failure is not None and now < followed.retry_at:
+        state, reason = FileState.FAILING, failure.reason
+    elif followed.held:
         state, reason = FileState.FINISHING, "its former content is looked for first"
     elif not status.st_nlink:
         gone_at = now if followed.gone_at is None else followed.gone_at

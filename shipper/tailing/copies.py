@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.events import Checkpoint
-from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
+from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,16 +100,14 @@ def is_beginning(content: Content, size: int, of: Content, of_size: int) -> bool
 def is_read_copy(content: Content, size: int, original: Followed) -> bool:
     """Tell whether a file is a copy of what was already read of another, which was truncated since.
 
-    What was read last is compared byte by byte. Where the copy ends further back than that is remembered, its head
-    decides: then more was written between copy and truncation than a copy usually leaves time for.
+    One of which nothing proves that is taken for a file of its own: rather read twice than not at all.
     """
     if not size or size > original.tailer.offset:
         return False
-    recent = original.tailer.matches_recent(content, size)
-    if recent is not None:
-        return recent
-    head = original.tailer.checkpoint().head
-    return head.length >= SURE_BYTES and confirms(head, content.read_at(0, head.length))
+    head = original.tailer.head
+    if size <= len(head):
+        return content.read_at(0, size) == head[:size]
+    return original.tailer.trail.leads_through(content, size)
 
 
 def position_at_end(content: LogFile, path: str, original: Followed, *, finished: bool) -> Checkpoint:

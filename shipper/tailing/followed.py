@@ -54,6 +54,7 @@ class Followed:
         listed: its modification time when its directory was listed last, in nanoseconds: what is rotated from it
             later was written later.
         fresh: nothing of it was read then: what it held may be gone since, and nobody would notice.
+        retry_at: when to read it again that could not be read and cannot be opened again either.
         turn: when it was read last, in turns of the reading loop.
         feeds: rules that made events of it lately, for the queue's shares.
         told: reasons of losses that the log has told of this file.
@@ -74,6 +75,7 @@ class Followed:
     predecessor: Followed | None = None
     listed: int = 0
     fresh: bool = False
+    retry_at: float = 0.0
     turn: int = 0
     feeds: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
@@ -126,6 +128,31 @@ class Followed:
     def saw(self, status: os.stat_result) -> None:
         """Note what size and time the open file had."""
         self.seen = (status.st_size, status.st_mtime_ns)
+
+    def is_changed(self) -> bool:
+        """Tell whether size or time differ from when it was last looked at, or cannot be told."""
+        try:
+            status = self.tailer.file.status()
+        except OSError:
+            # whoever reads it next says why
+            return True
+        return self.seen != (status.st_size, status.st_mtime_ns)
+
+    def is_due(self, now: float) -> bool:
+        """Tell whether it may be read now."""
+        return self.active and not self.held and now >= self.retry_at
+
+    def has_grown(self) -> bool:
+        """Tell whether there is more than was taken, now and not at the last look."""
+        return not self.finite and self.tailer.file.reaches(self.tailer.offset + 1)
+
+    def is_unlinked(self) -> bool:
+        """Tell whether the open file has no name any more, so that nobody could open it again."""
+        try:
+            return not self.tailer.file.status().st_nlink
+        except OSError:
+            # the descriptor leads nowhere any more; a name may
+            return False
 
     def unread(self) -> int:
         """Give the bytes that were there at the last look and are not taken."""

@@ -222,7 +222,11 @@ class Following:
         for followed in list(self.files.values()):
             if (followed.gone_at is None and not followed.finite) or followed.held:
                 continue
-            status = followed.look()
+            try:
+                status = followed.look()
+            except OSError as error:
+                self.fail(followed, error.strerror or str(error), now)
+                continue
             if followed.is_over(now, status):
                 if unread := followed.unread():
                     followed.tailer.lose("deleted", unread)
@@ -298,17 +302,19 @@ class Following:
         """Note what became of the open files; gives those whose name changed or went."""
         moved = set()
         for followed in list(self.files.values()):
-            file = found.get(followed.node)
-            if file is not None:
-                path = followed.path
-                self._see_again(followed, source, file, now)
-                if followed.path != path:
+            path, file = followed.path, found.get(followed.node)
+            try:
+                if file is not None:
+                    self._see_again(followed, source, file, now)
+                    if followed.path != path:
+                        moved.add(followed)
+                elif os.path.dirname(path) in unlisted:
+                    # nobody knows what is in there now
+                    continue
+                elif source.name in followed.seen_by and self._miss(followed, source, now):
                     moved.add(followed)
-            elif os.path.dirname(followed.path) in unlisted:
-                # nobody knows what is in there now
-                continue
-            elif source.name in followed.seen_by and self._miss(followed, source, now):
-                moved.add(followed)
+            except OSError as error:
+                self.fail(followed, error.strerror or str(error), now)
         return moved
 
     def _miss(self, followed: Followed, source: SourceTable, now: float) -> bool:
@@ -339,11 +345,8 @@ class Following:
 
     def _see_rewritten(self, followed: Followed, now: float) -> None:
         """Notice a truncation before new files are judged: one of them may be the copy that holds the rest."""
-        try:
-            if followed.tailer.is_rewritten():
-                self._rests.rewritten(followed, now)
-        except OSError as error:
-            self.fail(followed, error.strerror or str(error), now)
+        if followed.tailer.is_rewritten():
+            self._rests.rewritten(followed, now)
 
     def _assign(self, followed: Followed) -> None:
         """Give a file to the sources that find it; another first source reads it on in its own way (hazard 1.11)."""
@@ -374,6 +377,7 @@ class Following:
                     there[directory] = not unlisted and self._register.exists(directory)
                 self.positions.miss(position, now, purge=there[directory])
         self._generations.forget()
+        self._register.forget_failures(now)
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
         before = self.skipped.get(source.name, {})

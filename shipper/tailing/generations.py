@@ -161,6 +161,7 @@ class Generations:
             if self._settle(log, watermark, sources, relatives[log], now) and log not in incomplete:
                 del self._unsettled[log]
                 self._since.pop(log, None)
+                self._register.positions.forget_trails(log)
                 self.histories.account(log, self._neighbours(log, sources).generations(log), self._wall_ns())
                 continue
             for followed in relatives[log].open:
@@ -221,6 +222,7 @@ class Generations:
         """Account for one family; tells whether that is complete."""
         if not watermark:
             return True
+        relatives.part_with(self._register)
         neighbours = self._neighbours(log, sources)
         complete = not neighbours.unlisted
         if relatives.may_be_rewritten():
@@ -308,7 +310,12 @@ class Generations:
             content.close()
             return False
         tailer = register.tailer(content, file.path, sources[0])
-        if position is not None and tailer.resume(position) and position.identity.node == content.identity.node:
+        try:
+            resumed = position is not None and tailer.resume(position)
+        except OSError:
+            content.close()
+            return False
+        if resumed and position is not None and position.identity.node == content.identity.node:
             register.positions.take(position)
         followed = register.follow(tailer, sources, now, listed=watermark)
         followed.gone_at, followed.finite = now, not plain

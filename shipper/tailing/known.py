@@ -1,7 +1,7 @@
 """Whether content was read before, under whatever name: rotation copies, renames and compresses (1.2, 1.3, 1.12).
 
-Heads are compared, and where there is more than was read, the bytes before that place. Short content is compared as a
-whole: a log that begins with a banner has the head of the one before it.
+The bytes before the place up to which it was read are compared, or where it ends before that, what is remembered of
+them. Equal heads prove nothing: a program may write the same banner into each new log (hazard 1.8).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipper.tailing.archives import CompressedLog
-from shipper.tailing.copies import SURE_BYTES, is_beginning
-from shipper.tailing.identity import HEAD_BYTES, confirms
+from shipper.tailing.copies import is_beginning
+from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.positions import KnownContent
 from shipper.tailing.tailer import recognises
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from shipper.events import Checkpoint
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
+
+PROOF_BYTES = 64 * 1024
 
 
 def is_in_open_file(content: LogFile | CompressedLog, size: int, relatives: Iterable[Followed]) -> bool:
@@ -33,22 +35,20 @@ def is_in_open_file(content: LogFile | CompressedLog, size: int, relatives: Iter
     Raises:
         OSError: one of them cannot be read.
     """
-    head = content.read_at(0, HEAD_BYTES)
-    return any(_is_in(content, size, head, followed) for followed in relatives)
+    return any(_is_in(content, size, followed) for followed in relatives)
 
 
-def _is_in(content: LogFile | CompressedLog, size: int, head: bytes, followed: Followed) -> bool:
+def _is_in(content: LogFile | CompressedLog, size: int, followed: Followed) -> bool:
     if followed.held:
         # its content changed: what it held is being looked for, this may be it, or a copy of its beginning
-        held = KnownContent(followed.checkpoint(), followed.tailer.head, is_over=False)
+        held = KnownContent(followed.checkpoint(), followed.tailer.head, is_over=False, trail=followed.tailer.trail)
         if known_part(content, [held])[0]:
             return True
     file = followed.tailer.file
     if isinstance(content, CompressedLog) or followed.finite:
-        mine = file.read_at(0, HEAD_BYTES)
-        if len(mine) < HEAD_BYTES:
-            return bool(head) and mine.startswith(head)
-        return head == mine
+        # how long a compressed one is nobody knows before it is read
+        beginning = content.read_at(0, PROOF_BYTES)
+        return bool(beginning) and file.read_at(0, len(beginning)) == beginning
     return is_beginning(content, size, file, file.status().st_size)
 
 
@@ -85,7 +85,9 @@ def known_part(content: LogFile | CompressedLog, known: Iterable[KnownContent]) 
 
 def _is_shorter_part(content: LogFile | CompressedLog, head: bytes, known: KnownContent) -> bool:
     """Tell whether content that ends before the place up to which other content was read is its beginning."""
-    if known.head:
-        length = min(len(known.head), len(head))
-        return known.head[:length] == head[:length] and (length >= SURE_BYTES or not content.reaches(length + 1))
-    return known.checkpoint.head.length >= SURE_BYTES and confirms(known.checkpoint.head, head)
+    if known.head.startswith(head) and not content.reaches(len(known.head) + 1):
+        return True
+    if known.trail is None:
+        return False
+    size = content.length if isinstance(content, CompressedLog) else content.status().st_size
+    return known.trail.leads_through(content, size)

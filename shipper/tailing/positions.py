@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from shipper.events import Checkpoint, FileIdentity, Fingerprint, Node
+    from shipper.tailing.trail import Trail
 
 TOMBSTONE_SECONDS = 7 * 24 * 3600.0
 MISSED_SECONDS = 3600.0
@@ -32,11 +33,13 @@ class KnownContent:
         checkpoint: how far, and what it looks like.
         head: its first bytes where they are kept; else only their hash is known.
         is_over: nobody reads on where its file is; else that file is known and looked after.
+        trail: what else is remembered of it, as long as its family is not settled.
     """
 
     checkpoint: Checkpoint
     head: bytes
     is_over: bool
+    trail: Trail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +159,17 @@ class Positions:
         self.forget(checkpoint)
         self.remember(checkpoint, head)
 
-    def remember(self, checkpoint: Checkpoint, head: bytes = b"") -> None:
+    def remember(self, checkpoint: Checkpoint, head: bytes = b"", trail: Trail | None = None) -> None:
         """Remember what was read of a file that is no more or has other content now: a copy of it may come to light."""
         gone = dataclasses.replace(checkpoint, gone_at=self._wall())
-        self._past_of(gone).append(KnownContent(gone, head, is_over=True))
+        self._past_of(gone).append(KnownContent(gone, head, is_over=True, trail=trail))
         self._past_changed.add(log_of(gone.path))
+
+    def forget_trails(self, log: str) -> None:
+        """Let go of what is only needed until all copies of a log's content are accounted for."""
+        if any(known.trail for known in self._past.get(log, ())):
+            shorter = [dataclasses.replace(known, trail=None) for known in self._past[log]]
+            self._past[log] = deque(shorter, maxlen=PAST_OF_LOG)
 
     def forget_identity(self, identity: FileIdentity) -> None:
         """Drop what the store has of a file that was open."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -187,10 +188,12 @@ class Register:
         idle = [f for f in self.open.values() if f.at_end and not f.held and not f.finite and not f.unread()]
         share = self._max_open // SPARE_SHARE + 1
         for followed in heapq.nsmallest(share, idle, key=lambda f: (f.gone_at is not None, f.changed_at)):
+            if followed.is_unlinked():
+                continue
             if followed.gone_at is None:
                 self.closed[followed.node] = followed.seen
                 self.put_away(followed)
-            elif followed.tailer.file.status().st_nlink:
+            elif not followed.has_grown():
                 self.rested[followed.path] = followed.sources, now + followed.source.deleted_hold
                 self.positions.put(followed.checkpoint(finished=True))
                 self.close(followed)
@@ -215,7 +218,9 @@ class Register:
     ) -> Followed:
         """Take an open file up. `listed`: see `Followed.listed`."""
         followed = Followed(tailer, sources, now, now, listed=listed)
-        followed.look()
+        with suppress(OSError):
+            # whoever reads it next says why it cannot be
+            followed.look()
         self.open[tailer.identity.node] = followed
         self.copies.settle(followed.node)
         return followed
@@ -238,13 +243,23 @@ class Register:
                 other.predecessor = None
 
     def fail(self, followed: Followed, reason: str, now: float) -> None:
-        """Close a file that cannot be read; it is taken up again at its checkpoint, later each time (hazard 2.3)."""
+        """Close a file that cannot be read; it is taken up again at its checkpoint, later each time (hazard 2.3).
+
+        One without a name stays open, for nobody could open it again; it is read again, or lost, by `deleted_hold`.
+        """
         before = self.failures.get(followed.node)
         delay = min(before.delay * 2, LONGEST_RETRY) if before and now < before.until + before.delay else FIRST_RETRY
         if before is None or before.reason != reason or delay == FIRST_RETRY:
             telemetry.file_failed(followed.path, reason)
         self.failures[followed.node] = Failure(reason, now + delay, delay)
-        self.put_away(followed)
+        if followed.is_unlinked():
+            followed.retry_at = now + delay
+        else:
+            self.put_away(followed)
+
+    def forget_failures(self, now: float) -> None:
+        """Let go of what is long over."""
+        self.failures = {node: each for node, each in self.failures.items() if now < each.until + LONGEST_RETRY}
 
     def is_itself(self, path: str, node: Node) -> bool:
         """Tell whether a file that is not open is the one that its position was taken from: inodes are reused (1.7)."""

@@ -124,7 +124,7 @@ class Rests:
         """Go on with what was found, or say that nothing was; then read the original anew if it was truncated."""
         found = lost.search.found
         try:
-            if found is not None and lost.found_is_sure():
+            if found is not None:
                 self._follow(*found, lost, now)
             else:
                 lost.search.close()
@@ -142,7 +142,7 @@ class Rests:
     ) -> None:
         telemetry.file_rewritten(followed.path, position.offset, found[0] if found else None)
         # a copy of it may come to light later, compressed perhaps
-        self._register.positions.remember(position, followed.tailer.head)
+        self._register.positions.remember(position, followed.tailer.head, followed.tailer.trail)
         followed.tailer.restart()
         followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
 

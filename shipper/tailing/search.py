@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shipper.tailing.archives import CompressedLog, open_content
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
+from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
@@ -87,18 +88,14 @@ class Search:
         wanted = self._checkpoint
         neighbours = self._neighbours()
         self.pending |= neighbours.unlisted
-        archives = []
-        for place in self._candidates(neighbours):
-            content = self._open(place)
-            if content is None:
-                continue
-            if isinstance(content, CompressedLog):
-                if place.modified >= self._since:
-                    archives.append(place)
-            elif self._recognise(content):
-                self.found = place.path, content
-                return
-            content.close()
+        archives: list[Found] = []
+        candidates = list(self._candidates(neighbours))
+        # what replaced it may begin in the same way: only when it is nowhere else
+        successors = [
+            place for place in candidates if place.path == wanted.path and place.identity.node != wanted.identity.node
+        ]
+        if any(self._is_in(place, archives) for place in candidates if place not in successors):
+            return
         for place in archives[:MAX_ARCHIVES]:
             # only one is open at a time: descriptors are few
             content = self._open(place)
@@ -110,11 +107,25 @@ class Search:
             while not content.advance(wanted.offset, self._budget):
                 yield
             self._archive = None
-            if self._recognise(content):
+            if self._recognise(place.path, content):
                 self.found = place.path, content
                 return
             self.pending |= content.was_incomplete
             content.close()
+        any(self._is_in(place, archives) for place in successors)
+
+    def _is_in(self, place: Found, archives: list[Found]) -> bool:
+        """Tell whether a plain file is what is looked for; a compressed one is added to `archives`."""
+        content = self._open(place)
+        if isinstance(content, CompressedLog):
+            if place.modified >= self._since:
+                archives.append(place)
+        elif content is not None and self._recognise(place.path, content):
+            self.found = place.path, content
+            return True
+        if content is not None:
+            content.close()
+        return False
 
     def _candidates(self, neighbours: Neighbours) -> Iterator[Found]:
         """Give the file itself first, then by content those with its name, then the others; the newest first."""
@@ -142,11 +153,28 @@ class Search:
         self.pending |= content.identity.node != place.identity.node
         return content
 
-    def _recognise(self, content: LogFile | CompressedLog) -> bool:
+    def _recognise(self, path: str, content: LogFile | CompressedLog) -> bool:
         # a plain file does not become an archive: one with its inode is another file
         plain = not isinstance(content, CompressedLog)
         same = plain and content.identity.may_be(self._checkpoint.identity)
         try:
-            return (same or self._checkpoint.offset > 0) and recognises(content, self._checkpoint)
+            return (same or self._checkpoint.offset > 0) and holds(path, content, self._checkpoint)
         except OSError:
             return False
+
+
+def holds(path: str, content: LogFile | CompressedLog, wanted: Checkpoint) -> bool:
+    """Tell whether a file holds the content of a checkpoint, and does not only begin with the same few words.
+
+    Under the checkpoint's own name stands what replaced its file: the same content there is that of an editor's save or
+    of another mount when it is long, or has the same inode; a short one is a banner that a restarted service wrote
+    again (hazards 1.5, 1.8).
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if not recognises(content, wanted):
+        return False
+    if path != wanted.path or content.identity.may_be(wanted.identity):
+        return True
+    return content.identity.inode == wanted.identity.inode or wanted.offset >= HEAD_BYTES

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shipper.tailing.identity import HEAD_BYTES
-from shipper.tailing.tailer import recognises
+from shipper.tailing.search import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
-    from shipper.tailing.archives import CompressedLog
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
     from shipper.tailing.search import Search
@@ -47,22 +45,6 @@ class Lost:
         """What found it before."""
         return self.checkpoint.identity.node
 
-    def found_is_sure(self) -> bool:
-        """Tell whether what was found is more than a file that begins with the same few words.
-
-        Under the lost file's own name stands what replaced it: the same content there is that of an editor's save or of
-        another mount when it is long, or has the same inode; a short one is a banner that a restarted service wrote
-        again (hazards 1.5, 1.8).
-        """
-        return self.search.found is not None and self.is_surely(*self.search.found)
-
-    def is_surely(self, path: str, content: LogFile | CompressedLog) -> bool:
-        """Tell the same of a file whose content is the one that is looked for."""
-        if path != self.checkpoint.path or content.identity.may_be(self.checkpoint.identity):
-            return True
-        remounted = content.identity.inode == self.checkpoint.identity.inode
-        return remounted or self.checkpoint.offset >= HEAD_BYTES
-
 
 @dataclass(slots=True)
 class Searches:
@@ -83,10 +65,7 @@ class Searches:
         Raises:
             OSError: the file cannot be read.
         """
-        return any(
-            lost.checkpoint.offset and recognises(content, lost.checkpoint) and lost.is_surely(path, content)
-            for lost in self.lost
-        )
+        return any(lost.checkpoint.offset and holds(path, content, lost.checkpoint) for lost in self.lost)
 
     def begin(self, lost: Lost, now: float) -> bool:
         """Look at once where that is quick; tells whether the search is over, else it goes on with `step`."""

@@ -30,6 +30,7 @@ from shipper.tailing.decoding import (
 )
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
+from shipper.tailing.trail import Trail
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from shipper.tailing.assembly import Assembler
 
 READ_BYTES = 256 * 1024
-RECENT_BYTES = 16 * 1024
 
 
 class Content(Protocol):
@@ -112,7 +112,7 @@ class Tailer(Generic[FileT]):
         self.odd_lines = 0
         self._losses: Counter[str] = Counter()
         self._unfinished: tuple[int, float] | None = None
-        self._recent = b""
+        self.trail = Trail()
         self._assembler = assembler
         self._codec_known = False
         self._newline = b"\n"
@@ -168,6 +168,8 @@ class Tailer(Generic[FileT]):
         """Read the same file from its beginning again: its content was replaced. Nothing is read by this."""
         self._first_line_known = False
         self._head = b""
+        # somebody may remember the one that led here
+        self.trail = Trail()
         self._move_to(0, LineState.START)
 
     def checkpoint(self) -> Checkpoint:
@@ -191,23 +193,6 @@ class Tailer(Generic[FileT]):
     def lose(self, reason: str, amount: int) -> None:
         """Count bytes of this file that will never be read."""
         self._losses[reason] += amount
-
-    def matches_recent(self, content: Content, size: int) -> bool | None:
-        """Tell whether another content of `size` bytes ends as what was read here up to that offset.
-
-        None when that is further back than is remembered (hazard 1.3 c).
-        """
-        back = self.offset - size
-        if back < 0 or back > len(self._recent):
-            return None
-        known = self._recent[: len(self._recent) - back][-GUARD_BYTES:]
-        if not known:
-            return None
-        return content.read_at(size - len(known), len(known)) == known
-
-    def forget_recent(self) -> None:
-        """Keep no more of what was read last than the guard: the file is idle."""
-        self._recent = self._guard
 
     def next_block(self, read_at: datetime, now: float, *, flush: bool = False) -> Block | Halt:
         """Take the next whole records.
@@ -360,7 +345,7 @@ class Tailer(Generic[FileT]):
         self.offset += len(taken)
         self.line = line
         self._guard = (self._guard + taken[-GUARD_BYTES:])[-GUARD_BYTES:]
-        self._recent = (self._recent + taken[-RECENT_BYTES:])[-RECENT_BYTES:]
+        self.trail.advance(taken)
         # from what was taken, not read again: the file may have other content by now
         self._head += taken[: HEAD_BYTES - len(self._head)]
 
@@ -370,7 +355,7 @@ class Tailer(Generic[FileT]):
         self._unfinished = None
         # nothing to read at 0: so a file that cannot be read now can still be begun anew
         self._guard = self.file.read_at(max(0, offset - GUARD_BYTES), min(GUARD_BYTES, offset)) if offset else b""
-        self._recent = self._guard
+        self.trail.reset(offset, self._guard)
         self._head = self.file.read_at(0, min(HEAD_BYTES, offset)) if offset else b""
 
     def _find_first_line(self, data: bytes) -> bool:

@@ -30,8 +30,8 @@ def run(seed: int, steps: int, done: Counter[str]) -> None:
             act(world, name, chance.randrange(1000))
         world.finish()
         done["worlds"] += 1
-        done["lines"] += world.written
-        done["lines that nobody could read"] += len(world.at_risk)
+        done["lines"] += world.logs.written
+        done["lines that nobody could read"] += len(world.logs.at_risk)
         done["events"] += world.delivered.total()
     finally:
         world.close()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shipper.events import FileIdentity
@@ -18,13 +19,21 @@ DEVICE = 7
 
 @dataclass(eq=False)
 class Inode:
-    """A file's content and what the kernel knows of it. `lines`: numbers of the whole lines in it, for the oracle."""
+    """A file's content and what the kernel knows of it.
+
+    Attributes:
+        opens: descriptors through which it can be read.
+        handles: changes when all descriptors go stale at once; opened anew it can be read (NFS, hazard 2.3).
+        faulty: reading fails for now.
+        lines: numbers of the whole lines in it, for the oracle.
+    """
 
     number: int
     generation: int
     data: bytearray = field(default_factory=bytearray)
     links: int = 1
     opens: int = 0
+    handles: int = 0
     modified: int = 0
     readable: bool = True
     faulty: bool = False
@@ -32,7 +41,12 @@ class Inode:
 
 
 class MemoryFiles:
-    """Directories are whatever the paths of files say."""
+    """See above.
+
+    Attributes:
+        hear: told of each file that is written, and with its directory of each name that comes or goes.
+        closed_for_good: called when the last descriptor of a file without a name is closed.
+    """
 
     def __init__(self, *, generations: bool, granularity: int, descriptors: int) -> None:
         """`granularity` of modification times in nanoseconds; `descriptors` that may be open at once."""
@@ -42,6 +56,8 @@ class MemoryFiles:
         self.now = 1_700_000_000 * 10**9
         self.listing_fails = False
         self.descriptors = descriptors
+        self.hear: Callable[[str, str | None], None] = lambda path, directory: None
+        self.closed_for_good: Callable[[], None] = lambda: None
         self.open_files = 0
         self._generations = generations
         self._granularity = granularity
@@ -101,37 +117,58 @@ class MemoryFiles:
         inode = Inode(number, self._made if self._generations else 0, modified=self.now)
         self._living[number] = inode
         self.names[path] = inode
+        self._stir(path)
         return inode
 
     def write(self, inode: Inode, data: bytes) -> None:
         inode.data += data
         inode.modified = self.now
+        for path, named in self.names.items():
+            if named is inode:
+                self.hear(path, None)
 
     def truncate(self, path: str) -> None:
         inode = self.names[path]
         inode.data.clear()
         inode.lines = set()
         inode.modified = self.now
+        self.hear(path, None)
 
     def rename(self, old: str, new: str) -> None:
         if new in self.names:
             self.unlink(new)
         self.names[new] = self.names.pop(old)
+        self._stir(old)
+        self._stir(new)
 
     def unlink(self, path: str) -> None:
         inode = self.names.pop(path)
         inode.links -= 1
+        self._stir(path)
         self.release(inode)
 
     def link(self, path: str, new: str) -> None:
         self.names[new] = self.names[path]
         self.names[new].links += 1
+        self._stir(new)
+
+    def switch_link(self, path: str, target: str) -> None:
+        self.links[path] = target
+        self._stir(path)
 
     def copy(self, path: str, new: str) -> Inode:
         inode, copy = self.names[path], self.create(new)
         self.write(copy, bytes(inode.data))
         copy.lines = set(inode.lines)
         return copy
+
+    def _stir(self, path: str) -> None:
+        self.hear(path, os.path.dirname(path))
+
+    def make_stale(self, inode: Inode) -> None:
+        inode.handles += 1
+        inode.opens = 0
+        self.release(inode)
 
     def release(self, inode: Inode) -> None:
         if not inode.links and not inode.opens:
@@ -150,29 +187,45 @@ class MemoryFile(LogFile):
         self._inode = inode
         self.identity = FileIdentity(DEVICE, inode.number, inode.generation)
         self._closed = False
+        self._handle = inode.handles
         inode.opens += 1
         files.open_files += 1
 
     def read_at(self, offset: int, length: int) -> bytes:
-        assert not self._closed
+        self._touch()
         if self._inode.faulty:
-            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         return bytes(self._inode.data[offset : offset + length])
 
     def reaches(self, offset: int) -> bool:
+        self._touch()
         return len(self._inode.data) >= offset
 
     def data_after(self, offset: int) -> int:
         return offset
 
     def status(self) -> os.stat_result:
+        self._touch()
         return self._files.status_of(self._inode)
 
+    @property
+    def _is_stale(self) -> bool:
+        return self._handle != self._inode.handles
+
+    def _touch(self) -> None:
+        assert not self._closed, "a file is used that was closed"
+        if self._is_stale:
+            raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
     def close(self) -> None:
-        assert not self._closed
+        assert not self._closed, "a file is closed twice"
         self._closed = True
-        self._inode.opens -= 1
         self._files.open_files -= 1
+        if self._is_stale:
+            return
+        self._inode.opens -= 1
+        if not self._inode.links and not self._inode.opens:
+            self._files.closed_for_good()
         self._files.release(self._inode)
 
 

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from shipper.agent import intake
 from tests.simulation.world import World, act
 
-FEW = 4
-LOGS, FAMILY = "/logs/*.log", "/logs/app.log*"
+LOGS: dict[str, Any] = {"globs": ("/logs/*.log",)}
+FAMILY: dict[str, Any] = {"globs": ("/logs/app.log*",)}
+FEW = {"descriptors": 4}
+REUSED = {"generations": False}
+LONG_BANNER = {"banner": b"started %s\n" % (b"-" * 1100)}
 Story = list[tuple[str, int]]
 COARSE = 4_000_000
 
-FOUND: dict[str, tuple[int, str, bool, Story]] = {
-    "a file that cannot be read is begun anew and closed, not for ever begun anew": (1000, FAMILY, True, [
+FOUND: dict[str, tuple[dict[str, Any], Story]] = {
+    "a file that cannot be read is begun anew and closed, not for ever begun anew": (FAMILY, [
         ("stale", 0), ("rename", 0), ("sleep", 2), ("write", 0), ("step", 0), ("copytruncate", 0), ("step", 0),
         ("stale", 0), ("write", 9), ("remove", 0),
     ]),
-    "an archive is not taken for the plain file whose inode it has": (FEW, LOGS, False, [
+    "an archive is not taken for the plain file whose inode it has": (LOGS | FEW | REUSED, [
         ("write", 6), ("copytruncate", 0), ("step", 0), ("stale", 0), ("step", 0), ("rename", 0), ("rename", 0),
         ("compress", 1), ("compress", 2),
     ]),
-    "archives inside the globs end, and leave their descriptors to others": (FEW, FAMILY, True, [
+    "archives inside the globs end, and leave their descriptors to others": (FAMILY | FEW, [
         ("rename", 0), ("write", 2), ("between", 0), ("copytruncate", 0), ("step", 0), ("copytruncate", 0),
         ("compress", 2), ("stop", 0), ("step", 0), ("write", 4), ("rename twice", 1), ("step", 0), ("step", 0),
         ("sleep", 2), ("compress", 2), ("step", 0), ("rename", 0), ("sleep", 7), ("rename", 0), ("compress", 1),
         ("write", 1), ("step", 0), ("compress", 2),
     ]),
-    "many rests are found at once, and the log itself is read too": (FEW, FAMILY, False, [
+    "many rests are found at once, and the log itself is read too": (FAMILY | FEW | REUSED, [
         ("copytruncate", 0), ("rename", 0), ("write", 11), ("rename", 0), ("rename", 0), ("rename", 0),
         ("rename twice", 0), ("copytruncate", 0), ("between", 0), ("rename", 0), ("write", 7), ("rename", 0),
         ("write", 2), ("rename", 0), ("write", 10), ("rename", 0), ("step", 0), ("sleep", 7), ("write", 3),
@@ -35,32 +40,67 @@ FOUND: dict[str, tuple[int, str, bool, Story]] = {
         ("step", 0), ("rename", 0), ("step", 0), ("step", 0), ("kill", 0), ("unlistable", 0), ("write", 10),
         ("step", 0),
     ]),
-    "a family waits for its file that was written to while it was closed": (FEW, FAMILY, False, [
+    "a family waits for its file that was written to while it was closed": (FAMILY | FEW | REUSED, [
         ("rename", 0), ("rename", 0), ("sleep", 7), ("rename twice", 0), ("step", 0), ("copytruncate", 0),
         ("sleep", 6), ("step", 0), ("write", 0), ("rename", 0), ("sleep", 2), ("step", 0), ("compress", 0),
     ]),
-    "what was read of a file is known after another got its inode": (FEW, LOGS, False, [
+    "what was read of a file is known after another got its inode": (LOGS | FEW | REUSED, [
         ("rename", 0), ("rename", 0), ("rename", 0), ("write", 2), ("rename", 0), ("step", 0), ("step", 0),
         ("rename", 0), ("compress", 1), ("between", 0), ("sleep", 5), ("step", 0), ("write", 6), ("between", 0),
     ]),
-    "a clock that jumps ahead forgets no past content": (FEW, LOGS, True, [
+    "a clock that jumps ahead forgets no past content": (LOGS | FEW, [
         ("copytruncate", 0), ("copytruncate", 0), ("rename twice", 1), ("stop", 0), ("step", 0), ("sleep", 7),
         ("rename twice", 0), ("step", 0), ("jump", 2), ("rename twice", 0), ("sleep", 7),
     ]),
-    "nothing is forgotten of a directory that cannot be listed": (FEW, LOGS, True, [
+    "nothing is forgotten of a directory that cannot be listed": (LOGS | FEW, [
         ("rename", 0), ("step", 0), ("remove", 0), ("step", 0), ("sleep", 6), ("write", 5), ("unlistable", 0),
         ("between", 0), ("jump", 2), ("sleep", 7), ("step", 0), ("sleep", 7), ("step", 0),
     ]),
-    "what came between two looks is found although the clock was set back": (1000, LOGS, True, [
+    "what came between two looks is found although the clock was set back": (LOGS, [
         ("jump", 0), ("rename twice", 0), ("sleep", 2), ("step", 0), ("stop", 0), ("rename twice", 0),
     ]),
-    "what is rotated within one tick of a coarse clock is told apart after it was set back": (1000, LOGS, True, [
+    "what is rotated within one tick of a coarse clock is told apart after it was set back": (LOGS, [
         ("jump", 0), ("copytruncate", 0), ("write", 0), ("write", 0), ("rename", 0), ("sleep", 2), ("partial", 0),
         ("write", 0), ("step", 0), ("write", 0), ("rename", 0), ("sleep", 4), ("write", 0), ("rename twice", 1),
         ("write", 0), ("copytruncate", 0), ("step", 0), ("rename twice", 0),
     ]),
-    "a compressed copy of the beginning of what a truncated file held is known": (FEW, FAMILY, True, [
+    "a compressed copy of the beginning of what a truncated file held is known": (FAMILY | FEW, [
         ("stale", 0), ("sleep", 2), ("rename", 0), ("write", 0), ("between", 0), ("compress", 0), ("step", 0),
+    ]),
+    "no closed file of another family is used": (FAMILY | FEW | {"style": "olddir", "hints": True}, [
+        ("write", 0), ("rename twice", 1), ("rename", 0), ("step", 0), ("kill", 0),
+    ]),
+    "no file is compared that was closed to make room for its successor": (FAMILY | FEW | {"hints": True}, [
+        ("copytruncate", 0), ("step", 0), ("sleep", 7), ("link", 0), ("write", 0), ("rename", 0), ("step", 0),
+        ("kill", 0), ("step", 0), ("rename", 0),
+    ]),
+    "an unlinked file is not closed to make room": (FAMILY | FEW | {"sources": 2}, [
+        ("rename", 0), ("write", 0), ("step", 0), ("copytruncate", 0), ("step", 0), ("write", 0), ("compress", 1),
+        ("between", 0),
+    ]),
+    "an unlinked file that cannot be read now is read later": (FAMILY, [
+        ("stale", 0), ("write", 3), ("remove", 0), ("step", 0), ("sleep", 2), ("step", 0),
+    ]),
+    "a file that cannot be read ends no process": (LOGS | {"sources": 2, "style": "links"}, [
+        ("stale", 0), ("sleep", 2), ("copytruncate", 0), ("step", 0),
+    ]),
+    "a rest that was written to is not closed to make room": (LOGS | FEW | {"style": "links"}, [
+        ("rename", 0), ("step", 0), ("step", 0), ("rename", 0), ("step", 0), ("step", 0), ("unlistable", 0),
+        ("rename twice", 0), ("stop", 0), ("step", 0), ("heal", 0), ("sleep", 2), ("step", 0), ("write", 0),
+        ("rename", 0), ("sleep", 2),
+    ]),
+    "a generation is not taken for another one because their long banners are equal": (LOGS | LONG_BANNER, [
+        ("write", 1), ("step", 0), ("copytruncate", 0), ("rename twice", 0),
+    ]),
+    "an archive is not taken for another one because their long banners are equal": (FAMILY | LONG_BANNER, [
+        ("partial", 0), ("rename", 0), ("write", 0), ("compress", 0), ("kill at", 0),
+    ]),
+    "a file with a long banner does not wait for one that rests": (FAMILY | FEW | LONG_BANNER, [
+        ("write", 0), ("rename twice", 1), ("rename", 0),
+    ]),
+    "a search goes on beyond what begins with the same banner": (LOGS | {"banner": b"started\n"}, [
+        ("rename twice", 0), ("step", 0), ("rename", 0), ("partial", 0), ("step", 0), ("rename", 0), ("rename", 0),
+        ("write", 0), ("stop", 0), ("compress", 1),
     ]),
 }  # fmt: skip
 
@@ -70,8 +110,8 @@ FOUND: dict[str, tuple[int, str, bool, Story]] = {
 def test_what_was_found_stays_found(name: str, granularity: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of these lost or repeated a line before it was set right."""
     monkeypatch.setattr(intake, "STORE_RETRY", 0.0)
-    descriptors, glob, generations, story = FOUND[name]
-    world = World(descriptors=descriptors, globs=(glob,), generations=generations, granularity=granularity)
+    settings, story = FOUND[name]
+    world = World(**settings, granularity=granularity)
     try:
         for action, number in story:
             act(world, action, number)

@@ -15,8 +15,8 @@ from tests.simulation.world import World, act
 
 LENGTH = int(os.environ.get("SMALL_SCOPE", "4"))
 MOST = {"write": 3, "rotation": 2, "compress": 1, "end": 1, "failed": 1}
-KIND = {"rename": "rotation", "copytruncate": "rotation", "kill": "end", "kill before": "end", "stop": "end"}
-ACTIONS = ["write", "step", "rename", "copytruncate", "compress", "kill", "kill before", "stop", "failed"]
+KIND = {"rename": "rotation", "copytruncate": "rotation", "kill": "end", "kill at": "end", "stop": "end"}
+ACTIONS = ["write", "step", "rename", "copytruncate", "compress", "kill", "kill at", "stop", "failed"]
 
 
 def stories(length: int, before: Sequence[str] = ()) -> Iterator[tuple[str, ...]]:

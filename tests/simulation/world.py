@@ -1,15 +1,14 @@
-"""One simulated host: writers, logrotate, an agent that reads by steps, a service, kills; and the oracle."""
+"""One simulated host: its logs, an agent that reads them by steps, a service, kills; and the oracle."""
 
 from __future__ import annotations
 
-import gzip
 import random
 import shutil
 import tempfile
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,15 @@ import orjson
 from shipper.agent.intake import Intake
 from shipper.cloudmonitor import batching
 from shipper.config.model import SourceTable, StoreTable
-from shipper.errors import StateError
 from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_rules
-from shipper.outbox.store import Store
 from shipper.tailing.following import Following
+from shipper.tailing.identity import confirms
 from tests.simulation.filesystem import Inode, MemoryFiles
+from tests.simulation.logs import STYLES, Logs
+from tests.simulation.seams import POINTS, ForgetfulWatcher, FragileStore, Killed, SimulatedClock
 
-LOG = "/logs/app.log"
+ROTATED = {"olddir": ("old/app.log.*",), "links": ("/data/*",)}
 RULES = """
 [[rule]]
 id = "numbered"
@@ -39,41 +39,6 @@ event = "N"
 """
 
 
-class Killed(Exception):  # noqa: N818  what happened, not what went wrong
-    """The process is gone."""
-
-
-class FragileStore(Store):
-    """A real store whose commits can fail, and before and after which the process can die."""
-
-    failures = 0
-    dies_before = dies_after = False
-
-    def record(self, checkpoints: Any, events: Any = (), **others: Any) -> None:
-        if self.failures:
-            self.failures -= 1
-            raise StateError("no space left on device")
-        if self.dies_before:
-            raise Killed
-        super().record(checkpoints, events, **others)
-        if self.dies_after:
-            raise Killed
-
-
-class SimulatedClock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.seconds = 100.0
-        self.wall = datetime(2026, 11, 23, tzinfo=UTC)
-
-    def monotonic(self) -> float:
-        return self.seconds
-
-    def now(self) -> datetime:
-        return self.wall
-
-
 class World:
     """See above. `steps` counts what was done."""
 
@@ -84,17 +49,31 @@ class World:
         granularity: int = 1,
         descriptors: int = 1000,
         globs: Sequence[str] = ("/logs/*.log",),
-        start_at: str = "beginning",
+        style: str = "numbers",
+        banner: bytes = b"",
+        hints: bool = False,
+        sources: int = 1,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         (self.directory / "rules.toml").write_text(RULES)
         self.rules = load_rules([self.directory / "rules.toml"])[0].rules
         self.files = MemoryFiles(generations=generations, granularity=granularity, descriptors=descriptors + 12)
+        self.files.closed_for_good = self._check_durable
         self.clock = SimulatedClock()
-        self.source = SourceTable(name="app", paths=tuple(globs), start_at=start_at, scan_interval=1.0)
+        self.watcher = ForgetfulWatcher() if hints else None
+        if self.watcher is not None:
+            self.files.hear = self.watcher.hear
+        self.sources = [
+            SourceTable(
+                name=name,
+                paths=tuple(globs),
+                rotated=ROTATED.get(style, ()),
+                start_at="beginning",
+                scan_interval=10.0 if hints else 1.0,
+            )
+            for name in ("app", "again")[:sources]
+        ]
         self.descriptors = descriptors
-        self.written = 0
-        self.at_risk: set[int] = set()
         self.recorded: set[int] = set()
         self.delivered: Counter[int] = Counter()
         self.ids: dict[int, set[str]] = {}
@@ -102,9 +81,10 @@ class World:
         self.between = False
         self.jumped = False
         self.steps = 0
-        self.partial: tuple[Inode, int] | None = None
-        self.partials: set[int] = set()
-        self.files.create(LOG)
+        self.ending = False
+        self.logs = Logs(
+            self.files, style=style, banner=banner, sleep=self.sleep, swept=self.sweep, is_known=self._is_known
+        )
         self.start()
         # nobody can know of what was rotated away before the first look
         self.step()
@@ -114,7 +94,7 @@ class World:
     def start(self) -> None:
         self.store = FragileStore(self.directory, batching.encode)
         following = Following(
-            [self.source],
+            self.sources,
             self.store.checkpoints(),
             self.store.scanned_sources(),
             past=self.store.past(),
@@ -132,7 +112,7 @@ class World:
             StoreTable(min_free_disk=0),
             wake=threading.Event(),
             recorded=lambda: None,
-            watcher=None,
+            watcher=self.watcher,  # type: ignore[arg-type]
             clock=self.clock,
         )
 
@@ -143,17 +123,19 @@ class World:
                 if not self.intake.step(self.clock.seconds):
                     break
         except Killed:
-            self._gone()
+            self.kill()
             return
         self._note()
 
     def kill(self) -> None:
-        self._gone()
+        self.crashes += 1
+        self.end()
 
-    def kill_in_step(self, *, after: bool) -> None:
-        self.store.dies_after, self.store.dies_before = after, not after
+    def kill_in_step(self, point: str) -> None:
+        """Kill the process at a point that this step may come to."""
+        self.store.dies = point
         self.step()
-        self.store.dies_after = self.store.dies_before = False
+        self.store.dies = None
 
     def stop(self) -> None:
         """SIGTERM: what was read is committed."""
@@ -161,24 +143,38 @@ class World:
         self.crashes += self.between
         self.store.failures = 0
         self.intake._commit()
-        self._note()
+        self.end()
+
+    def end(self) -> None:
+        """Let the process be gone, and begin another one."""
+        self.ending = True
         self.intake.close()
+        self.ending = False
+        self._note()
+        self.logs.forget_unknown()
         self.store.close()
         self.sweep()
         self.start()
 
-    def _gone(self) -> None:
-        self.crashes += 1
-        self.following.close()
-        self.store.close()
-        self.sweep()
-        self.start()
-        self._note()
+    def _is_known(self, inode: Inode) -> bool:
+        if inode.opens:
+            return True
+        return any(
+            (each.identity.inode, each.identity.generation) == (inode.number, inode.generation)
+            and (inode.generation or each.offset)
+            and confirms(each.head, bytes(inode.data))
+            and confirms(each.guard, bytes(inode.data[each.offset - each.guard.length :]))
+            for each in self.store.checkpoints()
+        )
 
     def _note(self) -> None:
         """Note which lines are safe: their events are in the store."""
         for event in self.store.next_events(10**6):
             self.recorded.add(int(orjson.loads(event.payload)["content"].split()[0]))
+
+    def _check_durable(self) -> None:
+        """What was read of a file that is gone for good must survive a power loss too (architecture, "power loss")."""
+        assert self.ending or self.store.is_durable, "the last descriptor of an unlinked file was closed too early"
 
     def send(self, outcome: str) -> None:
         """Send what waits: accepted, failed, or accepted with the answer lost."""
@@ -193,6 +189,8 @@ class World:
             self.store.acknowledge(waiting)
         else:
             self.crashes += 1
+
+    # the host
 
     def sleep(self, seconds: float) -> None:
         self.clock.seconds += seconds
@@ -213,105 +211,41 @@ class World:
         self.clock.wall += timedelta(days=days)
         self.files.now += days * 86400 * 10**9
 
-    # the writers and logrotate
+    def rotate_twice(self, number: int) -> None:
+        for _ in range(2 + number % 2):
+            self.logs.rotate("rename")
+            self.logs.write(1 + number % 3)
 
-    @property
-    def log(self) -> Inode:
-        if LOG not in self.files.names:
-            self.files.create(LOG)
-        return self.files.names[LOG]
+    def rotate_between(self) -> None:
+        """Copytruncate, with lines that are written and read between copy and truncation."""
 
-    def write(self, count: int, inode: Inode | None = None) -> None:
-        inode = self.log if inode is None else inode
-        self.finish_partial()
-        for _ in range(count):
-            self.written += 1
-            self.files.write(inode, b"E %06d %s\n" % (self.written, b"." * (self.written % 50)))
-            inode.lines.add(self.written)
-        self.sleep(0.001)
+        def look() -> None:
+            self.sleep(0.001)
+            self.logs.write(1)
+            self.step()
+            self.between = True
+            # closed before the truncation is noticed (docs/limits.md)
+            self.crashes += self.logs.log.faulty
 
-    def write_partial(self) -> None:
-        self.finish_partial()
-        self.written += 1
-        self.files.write(self.log, b"some words, then E %06d" % self.written)
-        self.partial = (self.log, self.written)
-        self.partials.add(self.written)
-        self.sleep(0.001)
+        self.logs.rotate("copytruncate", look)
 
-    def finish_partial(self) -> None:
-        if self.partial is not None:
-            inode, number = self.partial
-            self.partial = None
-            # truncated meanwhile: the end of a line whose beginning is gone
-            whole = b"E %06d" % number in inode.data
-            self.files.write(inode, b" and an end\n")
-            if whole:
-                inode.lines.add(number)
-            else:
-                self.at_risk.add(number)
-
-    def rotate(self, style: str = "rename") -> None:
-        """Move the generations on; `rename` leaves the path to the next writer, `copytruncate` keeps the inode."""
-        self.finish_partial()
-        names = self.files.names
-        for number in range(20, 0, -1):
-            for suffix in ("", ".gz"):
-                if f"{LOG}.{number}{suffix}" in names:
-                    self.files.rename(f"{LOG}.{number}{suffix}", f"{LOG}.{number + 1}{suffix}")
-        if LOG not in names:
-            return
-        if style == "rename":
-            self.files.rename(LOG, f"{LOG}.1")
-            self.files.create(LOG)
+    def fault(self, *, for_good: bool) -> None:
+        """Let the log be unreadable, for now or by what has it open."""
+        if for_good:
+            self.files.make_stale(self.logs.log)
+            self.sweep()
         else:
-            self.files.copy(LOG, f"{LOG}.1")
-            if style == "copytruncate-between":
-                self.sleep(0.001)
-                self.write(1)
-                self.step()
-                self.between = True
-                # closed before the truncation is noticed (docs/limits.md)
-                self.crashes += self.log.faulty
-            self.files.truncate(LOG)
-            self.sweep()
-        self.sleep(0.001)
+            self.logs.log.faulty = True
+        self.crashes += self.between
 
-    def compress(self, number: int) -> None:
-        """As gzip does: another file with the same time, then the old one is gone."""
-        path = f"{LOG}.{number}"
-        if path in self.files.names and (self.partial is None or self.partial[0] is not self.files.names[path]):
-            old = self.files.names[path]
-            new = self.files.create(path + ".gz")
-            new.data[:] = gzip.compress(bytes(old.data), 1)
-            new.lines, new.modified = set(old.lines), old.modified
-            self.files.unlink(path)
-            self.sweep()
-
-    def delete_oldest(self) -> None:
-        old = sorted(path for path in self.files.names if path != LOG and path.startswith(LOG))
-        if old:
-            self.files.unlink(old[-1])
-            self.sweep()
-
-    def remove(self) -> None:
-        self.finish_partial()
-        if LOG in self.files.names:
-            self.files.unlink(LOG)
-            self.sweep()
-
-    def truncate(self) -> None:
-        self.finish_partial()
-        if LOG in self.files.names:
-            self.files.truncate(LOG)
-            self.sweep()
+    # the oracle
 
     def sweep(self) -> None:
         """Note the lines that nobody can read any more: physics, not a fault of the agent."""
+        logs = self.logs
         safe = self.recorded | self.files.reachable()
-        partial = self.partial[1] if self.partial else 0
-        self.at_risk.update(n for n in range(1, self.written + 1) if n not in safe and n != partial)
-
-    # the oracle
+        partial = logs.partial[1] if logs.partial else 0
+        logs.at_risk.update(n for n in range(1, logs.written + 1) if n not in safe and n != partial)
 
     def heal(self) -> None:
         self.store.failures = 0
@@ -323,19 +257,21 @@ class World:
         """What holds at any moment."""
         assert self.files.open_files <= self.files.descriptors
         # a record that was taken unfinished and one that was taken whole are two (spec, section 4: `{id}`)
-        assert all(len(ids) == 1 for n, ids in self.ids.items() if n not in self.partials), "a line came with two ids"
+        assert all(len(ids) == 1 for n, ids in self.ids.items() if n not in self.logs.partials), (
+            "a line came with two ids"
+        )
 
     def finish(self) -> None:
         """Let everything come to rest, and compare what arrived with what was written."""
         self.heal()
-        self.finish_partial()
+        self.logs.finish_partial()
         for seconds in [1.0] * 30 + [400.0] * 6 + [1.0] * 5:
             self.step()
             self.sweep()
             self.sleep(seconds)
         while self.store.waiting_count:
             self.send("accepted")
-        missing = set(range(1, self.written + 1)) - set(self.delivered) - self.at_risk
+        missing = set(range(1, self.logs.written + 1)) - set(self.delivered) - self.logs.at_risk
         assert not missing, f"lost in silence: {sorted(missing)[:10]}"
         if not self.crashes:
             twice = [number for number, count in self.delivered.items() if count > 1]
@@ -343,6 +279,7 @@ class World:
         self.check()
 
     def close(self) -> None:
+        self.ending = True
         self.following.close()
         self.store.close()
         assert self.files.open_files == 0, "descriptors were leaked"
@@ -351,43 +288,44 @@ class World:
 
 ACTIONS: Mapping[str, float] = {
     "write": 6, "partial": 1, "step": 8, "sleep": 3, "rename": 2, "rename twice": 0.7, "copytruncate": 1,
-    "between": 0.5, "compress": 1, "delete": 0.5, "remove": 0.2, "truncate": 0.2, "kill": 0.4, "kill before": 0.3,
-    "kill after": 0.3, "stop": 0.4, "send": 2, "failed": 0.5, "acklost": 0.2, "store fails": 0.4, "stale": 0.3,
-    "unlistable": 0.2, "heal": 0.8, "unreadable": 0.2, "jump": 0.1,
+    "between": 0.5, "link": 0.3, "compress": 1, "delete": 0.5, "remove": 0.2, "truncate": 0.2, "kill": 0.4,
+    "kill at": 0.8, "stop": 0.4, "send": 2, "failed": 0.5, "acklost": 0.2, "store fails": 0.4, "stale": 0.3,
+    "unlistable": 0.2, "heal": 0.8, "unreadable": 0.2, "jump": 0.1, "overflow": 0.2,
 }  # fmt: skip
 
 
 def act(world: World, name: str, number: int) -> None:
     """Do one thing; `number` from 0 to 999 decides what is open."""
+    logs = world.logs
     match name:
         case "write":
-            world.write(1 + number % 12)
+            logs.write(1 + number % 12)
         case "partial":
-            world.write_partial()
+            logs.write_partial()
         case "step":
             world.step()
         case "sleep":
             world.sleep([0.001, 0.1, 1.0, 2.0, 6.0, 60.0, 700.0, 3600.0][number % 8])
         case "rename" | "copytruncate":
-            world.rotate(name)
+            logs.rotate(name)
+        case "link":
+            logs.rotate("link", world.step)
         case "rename twice":
-            for _ in range(2 + number % 2):
-                world.rotate("rename")
-                world.write(1 + number % 3)
+            world.rotate_twice(number)
         case "between":
-            world.rotate("copytruncate-between")
+            world.rotate_between()
         case "compress":
-            world.compress(1 + number % 3)
+            logs.compress(1 + number % 3)
         case "delete":
-            world.delete_oldest()
+            logs.delete_oldest()
         case "remove":
-            world.remove()
+            logs.remove()
         case "truncate":
-            world.truncate()
+            logs.truncate()
         case "kill":
             world.kill()
-        case "kill before" | "kill after":
-            world.kill_in_step(after=name == "kill after")
+        case "kill at":
+            world.kill_in_step(POINTS[number % len(POINTS)])
         case "stop":
             world.stop()
         case "send":
@@ -397,16 +335,20 @@ def act(world: World, name: str, number: int) -> None:
         case "store fails":
             world.store.failures = 1 + number % 3
         case "stale":
-            world.log.faulty = True
-            world.crashes += world.between
+            world.fault(for_good=number % 3 == 1)
         case "unlistable":
             world.files.listing_fails = True
         case "unreadable":
-            world.log.readable = False
+            logs.log.readable = False
         case "heal":
             world.heal()
         case "jump":
             world.jump(days=[-400, 1, 400][number % 3])
+        case "overflow":
+            if world.watcher is not None:
+                world.watcher.overflow()
+        case _:
+            raise ValueError(name)
     world.check()
 
 
@@ -418,5 +360,10 @@ def settings_of(seed: int) -> dict[str, Any]:
         "granularity": chance.choice([1, 1, 4_000_000]),
         "descriptors": chance.choice([1000, 1000, 4]),
         "globs": chance.choice([("/logs/*.log",), ("/logs/app.log*",)]),
-        "start_at": "beginning",
+        "style": chance.choice([STYLES[0], *STYLES]),
+        "banner": chance.choice(
+            [b"", b"", b"started\n", b"started %s\n" % (b"-" * 100), b"started %s\n" % (b"-" * 1100)]
+        ),
+        "hints": chance.random() < 0.3,
+        "sources": chance.choice([1, 1, 1, 2]),
     }

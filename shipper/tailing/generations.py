@@ -51,7 +51,9 @@ class Relatives:
 
     def part_with(self, register: Register) -> None:
         """Note which of the open files were closed for want of descriptors."""
-        closed = [followed for followed in self.open if followed.node not in register.open]
+        closed = [followed for followed in self.open if register.open.get(followed.node) is not followed]
+        if not closed:
+            return
         self.open = [followed for followed in self.open if followed not in closed]
         nodes = {followed.node for followed in closed}
         self.past += [known for known in register.positions.known() if known.checkpoint.identity.node in nodes]

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
     from shipper.tailing.discovery import Found
+    from shipper.tailing.families import Families
     from shipper.tailing.files import LogFile
     from shipper.tailing.first_scans import FirstScans
     from shipper.tailing.followed import Followed
-    from shipper.tailing.generations import Generations
     from shipper.tailing.originals import Originals
     from shipper.tailing.register import Register
     from shipper.tailing.rests import Rests
@@ -30,11 +30,11 @@ _COMPRESSED = "compressed ({}); `shipper backfill` reads such files"
 class Arrivals:
     """Takes files up. Times are monotonic seconds."""
 
-    def __init__(self, register: Register, rests: Rests, generations: Generations, first_scans: FirstScans) -> None:
+    def __init__(self, register: Register, rests: Rests, families: Families, first_scans: FirstScans) -> None:
         """Share what is known of the files."""
         self._register = register
         self._rests = rests
-        self._generations = generations
+        self._families = families
         self._first_scans = first_scans
         self._archives: dict[Node, tuple[int, int, str]] = {}
 
@@ -190,7 +190,7 @@ class Arrivals:
             self._register.positions.take(position)
             if position.identity != opened.identity:
                 self._register.positions.forget_identity(position.identity)
-            self._generations.suspect(position.path, (source,), position.modified)
+            self._families.suspect(position.path, (source,), position.modified)
         followed = self._register.follow(tailer, (source,), now, listed=position.modified if position else 0)
         followed.seen_by.add(source.name)
         followed.predecessor = replaced
@@ -254,7 +254,7 @@ class Arrivals:
             register.positions.forget_identity(position.identity)
         followed = register.follow(tailer, (source,), now, listed=position.modified)
         followed.seen_by.add(source.name)
-        self._generations.suspect(position.path, (source,))
+        self._families.suspect(position.path, (source,))
         if file.identity.node not in register.closed:
             telemetry.file_resumed(file.path, tailer.offset)
         if stored and position.identity == opened.identity and position.gone_at is None and not position.finished:

@@ -7,7 +7,7 @@ A file is followed by its identity, not by its name, and read once however many 
   copy beside it (logrotate's `copytruncate`), by content; then the file is read from 0. See `rests`.
 - rotated while nobody looked (1.6): a checkpoint whose file is not found under its name is looked for, by identity
   and by content, also in compressed files, in its directory and the source's `rotated` places, and read on there.
-- rotated several times between two looks (1.2): see `generations`.
+- rotated several times between two looks (1.2): see `families`.
 - copied (1.3 c): see `copies`.
 
 What cannot be found is said, and counted where the number of bytes is known.
@@ -23,9 +23,9 @@ from shipper import telemetry
 from shipper.tailing.arrivals import Arrivals
 from shipper.tailing.changes import Changes
 from shipper.tailing.discovery import discover
+from shipper.tailing.families import Families
 from shipper.tailing.files import HOST_FILES
 from shipper.tailing.first_scans import FirstScans
-from shipper.tailing.generations import Generations
 from shipper.tailing.originals import Originals
 from shipper.tailing.register import Register
 from shipper.tailing.rests import Rests
@@ -106,10 +106,10 @@ class Following:
             wall=steady,
         )
         self._surroundings = Surroundings(own, files)
-        self._generations = Generations(self._register, self._surroundings, histories or {}, wall)
-        self._rests = Rests(self._register, self._surroundings, self._generations, wall)
+        self._families = Families(self._register, self._surroundings, histories or {}, wall)
+        self._rests = Rests(self._register, self._surroundings, self._families, wall)
         self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
-        self._arrivals = Arrivals(self._register, self._rests, self._generations, self._first_scans)
+        self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}
         self._files = files
@@ -144,7 +144,7 @@ class Following:
     @property
     def undecided(self) -> bool:
         """Whether some file waits to be told from a copy, or for a descriptor: scan again soon."""
-        return bool(self._register.copies) or bool(self._register.waiting) or bool(self._generations)
+        return bool(self._register.copies) or bool(self._register.waiting) or bool(self._families)
 
     @property
     def searching(self) -> bool:
@@ -180,19 +180,19 @@ class Following:
                 originals.add(begun)
         for path, followed in before.items():
             if followed in moved:
-                self._generations.suspect(path, followed.sources)
+                self._families.suspect(path, followed.sources)
         for file in arrivals:
             if file.path not in before or before[file.path] not in moved:
-                self._generations.suspect(file.path, register.sources_of(file.path) or (source,))
+                self._families.suspect(file.path, register.sources_of(file.path) or (source,))
         if first:
             for position in self.positions:
                 if register.owner(position) == source.name:
-                    self._generations.suspect(position.path, (source,))
-        self._generations.notice(discovery.entries)
-        self._generations.settle(now, self._rests.searched())
+                    self._families.suspect(position.path, (source,))
+        self._families.notice(discovery.entries)
+        self._families.settle(now, self._rests.searched())
         for node, file in found.items():
             seen = self.files.get(node)
-            if seen is not None and self._generations.is_settled(file.path):
+            if seen is not None and self._families.is_settled(file.path):
                 seen.listed, seen.fresh = file.modified, not seen.tailer.offset
         there = {node for seen_by in register.found.values() for node in seen_by}
         register.copies.keep(there)
@@ -207,7 +207,7 @@ class Following:
             self._surroundings.forget()
             self._rests.note_copies()
             self._rests.step(now)
-            self._generations.settle(now, self._rests.searched())
+            self._families.settle(now, self._rests.searched())
 
     def rewritten(self, followed: Followed, now: float) -> None:
         """Deal with a file whose content before the offset changed: look for the old content's rest, then start at 0.
@@ -252,7 +252,7 @@ class Following:
         positions = self.positions.changes()
         checkpoints = [*positions.checkpoints, *(followed.checkpoint() for followed, _ in files)]
         scanned = self._first_scans.to_record(self._register.waiting)
-        histories = self._generations.histories.changes()
+        histories = self._families.histories.changes()
         return Changes(checkpoints, positions.forgotten, positions.past, histories, scanned, files, positions)
 
     def recorded(self, changes: Changes) -> None:
@@ -260,7 +260,7 @@ class Following:
         for followed, place in changes.files:
             followed.saved = place
         self.positions.recorded(changes.positions)
-        self._generations.histories.recorded(changes.histories)
+        self._families.histories.recorded(changes.histories)
         self._first_scans.recorded(changes.scanned)
 
     def reconfigure(self, sources: Sequence[SourceTable]) -> None:
@@ -337,7 +337,7 @@ class Following:
         if followed.source.name == source.name:
             followed.tailer.path = file.path
         if followed.fresh and followed.listed != file.modified:
-            self._generations.suspect(file.path, followed.sources)
+            self._families.suspect(file.path, followed.sources)
         if followed.held or followed.seen == (file.size, file.modified):
             return
         followed.active = True
@@ -376,7 +376,7 @@ class Following:
                     unlisted = any(directory in skipped for skipped in self.skipped.values())
                     there[directory] = not unlisted and self._register.exists(directory)
                 self.positions.miss(position, now, purge=there[directory])
-        self._generations.forget()
+        self._families.forget()
         self._register.forget_failures(now)
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:

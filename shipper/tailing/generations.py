@@ -1,15 +1,7 @@
-"""Generations of a log that came and were rotated away between two looks (hazard 1.2).
-
-A log's family is settled when everything that was rotated from it is either being read or known. Its watermark is the
-modification time of its newest file when it last was: what was rotated later was written later, what is older is
-history that was there before the first look; see `Histories` for clocks that are set back. While a member waits for a
-descriptor, cannot be read, or its rest is still looked for, the watermark stays, so that nothing slips through whatever
-its name is by then.
-"""
+"""Generations of a log that came and were rotated away between two looks: read if nobody has (hazard 1.2)."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,13 +9,11 @@ from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
-from shipper.tailing.histories import Histories
 from shipper.tailing.known import is_in_open_file, known_part
-from shipper.tailing.surroundings import log_of
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable
 
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
@@ -32,9 +22,25 @@ if TYPE_CHECKING:
     from shipper.tailing.followed import Followed
     from shipper.tailing.positions import KnownContent
     from shipper.tailing.register import Register
-    from shipper.tailing.surroundings import Neighbours, Surroundings
 
 ARCHIVE_PATIENCE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A log whose generations are accounted for.
+
+    Attributes:
+        log: its path.
+        watermark: when the newest that is known of it was written, in nanoseconds since the epoch.
+        sources: those that read it.
+        relatives: what is known of it.
+    """
+
+    log: str
+    watermark: int
+    sources: tuple[SourceTable, ...]
+    relatives: Relatives
 
 
 @dataclass(slots=True)
@@ -75,191 +81,50 @@ class Relatives:
 
 
 class Generations:
-    """The families of logs that may have generations nobody has seen.
+    """Accounts for them, one family at a time. Times are monotonic seconds."""
 
-    Attributes:
-        histories: what lay beside each log when its family was settled last.
-    """
-
-    def __init__(
-        self,
-        register: Register,
-        surroundings: Surroundings,
-        histories: Mapping[str, Collection[int]],
-        wall: Callable[[], float],
-    ) -> None:
-        """Share what is known of the files; `wall` tells seconds since the epoch as the stamps of files have them."""
-        self.histories = Histories(histories)
+    def __init__(self, register: Register) -> None:
+        """Share what is known of the files."""
         self._register = register
-        self._surroundings = surroundings
-        self._wall = wall
-        self._unsettled: dict[str, tuple[SourceTable, ...]] = {}
-        self._since: dict[str, int] = {}
-        self._entries: dict[str, Mapping[str, int]] = {}
         self._growing: dict[Node, tuple[int, float]] = {}
         self._empty: dict[Node, float] = {}
-        self._shut: set[str] = set()
-        self._searched: set[Node] = set()
 
-    def __bool__(self) -> bool:
-        """Tell whether some family is to be looked at soon; one of which a file cannot be read may take for ever."""
-        return any(log not in self._shut for log in self._unsettled)
-
-    def suspect(self, path: str, sources: tuple[SourceTable, ...], since: int = 0) -> None:
-        """Look at the family of a file at the next `settle`.
+    def account(self, family: Family, suspects: Iterable[Found], searched: Collection[Node], now: float) -> bool:
+        """Follow what nobody has read; tells whether all could be decided.
 
         Args:
-            path: of the file.
-            sources: those that read it.
-            since: the watermark if nothing else of the family is known any more.
-        """
-        if sources:
-            log = log_of(path)
-            self._unsettled[log] = sources
-            if since:
-                self._since.setdefault(log, since)
-
-    def is_settled(self, path: str) -> bool:
-        """Tell whether everything of a file's family was accounted for."""
-        return log_of(path) not in self._unsettled
-
-    def notice(self, entries: Mapping[str, Mapping[str, int]]) -> None:
-        """Suspect the logs beside which a name came that may have been rotated from them, seen by nobody.
-
-        Names and inodes are compared together: the next copy may have the inode of the one that was just removed.
-        """
-        logs = {log_of(followed.path): followed.sources for followed in self._register.open.values()}
-        closed: set[str] | None = None
-        for directory, names in entries.items():
-            known = self._entries.get(directory)
-            self._entries[directory] = names
-            if known is None:
-                continue
-            come = [name for name, inode in names.items() if known.get(name) != inode]
-            if come and closed is None:
-                closed = {log_of(position.path) for position in self._register.positions}
-            for path in {log_of(os.path.join(directory, name)) for name in come}:
-                if path in logs:
-                    self._unsettled[path] = logs[path]
-                elif closed and path in closed:
-                    self.suspect(path, self._register.sources_of(path))
-
-    def settle(self, now: float, searched: Sequence[Checkpoint]) -> None:
-        """Read what of the suspected families nobody has read; families that are not complete stay suspected.
-
-        Args:
+            family: whose generations they are.
+            suspects: generations that may hold what nobody has read.
+            searched: files whose rests are being looked for.
             now: monotonic seconds.
-            searched: of the files whose rests are being looked for.
         """
-        incomplete = self._incomplete(now) | {log_of(position.path) for position in searched}
-        self._searched = {position.identity.node for position in searched}
-        for log in incomplete:
-            self._unsettled.setdefault(log, self._register.sources_of(log))
-        if not self._unsettled:
-            return
-        relatives = self._relatives()
-        for log, sources in list(self._unsettled.items()):
-            watermark = relatives[log].watermark or self._since.get(log, 0)
-            if self._settle(log, watermark, sources, relatives[log], now) and log not in incomplete:
-                del self._unsettled[log]
-                self._since.pop(log, None)
-                self._register.positions.forget_trails(log)
-                self.histories.account(log, self._neighbours(log, sources).generations(log), self._wall_ns())
-                continue
-            for followed in relatives[log].open:
-                # the store must know how much of the family is, should this process end before all of it is
-                followed.listed = followed.listed or watermark
-
-    def forget(self) -> None:
-        """Let go of the families of which nothing is known any more (hazard 5.5)."""
-        known = {log_of(content.checkpoint.path) for content in self._register.positions.known()}
-        self.histories.keep(known | {log_of(followed.path) for followed in self._register.open.values()})
-
-    def _incomplete(self, now: float) -> set[str]:
-        """Suspect the families of which some file waits or was closed early; they stay suspected until that is over."""
-        register = self._register
-        logs = set()
-        for _, file in register.waiting.values():
-            log = log_of(file.path)
-            logs.add(log)
-            self._since.setdefault(log, file.modified)
-            self._unsettled.setdefault(log, register.sources_of(file.path))
-        self._shut = set()
-        for _, file in register.shut.values():
-            self._shut.add(log_of(file.path))
-            self._since.setdefault(log_of(file.path), file.modified)
-        logs |= self._shut
-        for path, (sources, until) in list(register.rested.items()):
-            if now >= until:
-                del register.rested[path]
-            else:
-                logs.add(log_of(path))
-                self._unsettled.setdefault(log_of(path), sources)
-        return logs
-
-    def _relatives(self) -> dict[str, Relatives]:
-        """Group all that is known by families."""
-        families = {log: Relatives([], []) for log in self._unsettled}
-        names: dict[str, list[str]] = {}
-        for log in families:
-            names.setdefault(os.path.basename(log), []).append(log)
-
-        def of(path: str, *, anywhere: bool) -> Iterable[Relatives]:
-            for log in names.get(os.path.basename(log_of(path)), ()):
-                if anywhere or os.path.dirname(log) == os.path.dirname(path):
-                    yield families[log]
-
-        elsewhere = {source.name for source in self._register.sources if source.rotated}
-        for followed in self._register.open.values():
-            for family in of(followed.path, anywhere=followed.source.name in elsewhere):
-                family.open.append(followed)
-        for known in self._register.positions.known():
-            for family in of(known.checkpoint.path, anywhere=known.checkpoint.source in elsewhere):
-                family.past.append(known)
-        return families
-
-    def _settle(
-        self, log: str, watermark: int, sources: tuple[SourceTable, ...], relatives: Relatives, now: float
-    ) -> bool:
-        """Account for one family; tells whether that is complete."""
-        if not watermark:
-            return True
-        relatives.part_with(self._register)
-        neighbours = self._neighbours(log, sources)
-        complete = not neighbours.unlisted
-        if relatives.may_be_rewritten():
-            return False
-        recent = self.histories.unaccounted(log, neighbours.generations(log), watermark, self._wall_ns())
-        archives = []
-        for file in recent:
-            node = file.identity.node
-            if (decided := self._is_decided(file, now)) is not None:
-                complete &= decided
-                continue
-            try:
-                content = open_content(self._register.host, file.path)
-            except (UnreadableError, OSError):
-                # what has gone from this name may have another one now
-                complete = False
-                continue
-            if content.identity.node != node:
-                # another file by now
-                content.close()
-                complete = False
-            elif isinstance(content, CompressedLog):
-                archives.append((file, content))
-            else:
-                complete &= self._account(file, content, log, watermark, sources, relatives, now)
+        complete = True
+        archives: list[Found] = []
+        for file in suspects:
+            decided = False if file.identity.node in searched else self._is_decided(file, now)
+            complete &= self._look_into(family, file, now, archives) if decided is None else decided
         # archives last: one that is still being written holds less than the file that it is made of
-        for file, content in archives:
-            complete &= self._account(file, content, log, watermark, sources, relatives, now)
+        for file in archives:
+            complete &= self._look_into(family, file, now, None)
         return complete
 
-    def _wall_ns(self) -> int:
-        return int(self._wall() * 1e9)
-
-    def _neighbours(self, log: str, sources: tuple[SourceTable, ...]) -> Neighbours:
-        return self._surroundings.of(log, [glob for source in sources for glob in source.rotated])
+    def _look_into(self, family: Family, file: Found, now: float, archives: list[Found] | None) -> bool:
+        """Open one and account for it; an archive is added to `archives` for later, if given."""
+        try:
+            content = open_content(self._register.host, file.path)
+        except (UnreadableError, OSError):
+            # what has gone from this name may have another one now
+            return False
+        if content.identity.node != file.identity.node:
+            # another file by now
+            content.close()
+            return False
+        if archives is not None and isinstance(content, CompressedLog):
+            # only one is open at a time: descriptors are few
+            content.close()
+            archives.append(file)
+            return True
+        return self._account(family, file, content, now)
 
     def _is_decided(self, file: Found, now: float) -> bool | None:
         """Tell without opening a file whether it is accounted for, or is later; None when it has to be looked at."""
@@ -269,25 +134,14 @@ class Generations:
             return not followed.finite
         if self._register.is_own(node):
             return True
-        if node in self._searched:
-            return False
         if (growing := self._growing.get(node)) is not None and growing[0] == file.size:
             return now - growing[1] >= ARCHIVE_PATIENCE
         # a position is believed only with the content: the next copy may get inode, name and size of the one before it
         return None
 
-    def _account(
-        self,
-        file: Found,
-        content: LogFile | CompressedLog,
-        log: str,
-        watermark: int,
-        sources: tuple[SourceTable, ...],
-        relatives: Relatives,
-        now: float,
-    ) -> bool:
+    def _account(self, family: Family, file: Found, content: LogFile | CompressedLog, now: float) -> bool:
         """Follow a generation if nobody has read it; False when that cannot be told now."""
-        register = self._register
+        register, relatives = self._register, family.relatives
         plain = not isinstance(content, CompressedLog)
         if plain and register.is_found(file.identity.node):
             # a glob matches it: the next scan deals with it, unless it rests unchanged or was renamed since
@@ -311,7 +165,7 @@ class Generations:
         if not room:
             content.close()
             return False
-        tailer = register.tailer(content, file.path, sources[0])
+        tailer = register.tailer(content, file.path, family.sources[0])
         try:
             resumed = position is not None and tailer.resume(position)
         except OSError:
@@ -319,10 +173,10 @@ class Generations:
             return False
         if resumed and position is not None and position.identity.node == content.identity.node:
             register.positions.take(position)
-        followed = register.follow(tailer, sources, now, listed=watermark)
+        followed = register.follow(tailer, family.sources, now, listed=family.watermark)
         followed.gone_at, followed.finite = now, not plain
         relatives.open.append(followed)
-        telemetry.generation_found(file.path, log)
+        telemetry.generation_found(file.path, family.log)
         return plain
 
     def _known(

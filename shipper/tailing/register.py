@@ -179,7 +179,7 @@ class Register:
         """Close idle files while too many are open; tells whether one more may be (hazard 6.1).
 
         First go those that a scan finds again when they change; then rests that were read to their end, beside whose
-        logs `Generations` looks for as long as they would have been held open.
+        logs `Families` looks for as long as they would have been held open.
         """
         if self.has_room():
             return True

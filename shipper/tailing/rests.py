@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from shipper.config.model import SourceTable
     from shipper.events import Checkpoint, Node
     from shipper.tailing.discovery import Found
+    from shipper.tailing.families import Families
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed, OpenContent
-    from shipper.tailing.generations import Generations
     from shipper.tailing.register import Register
     from shipper.tailing.surroundings import Neighbours, Surroundings
 
@@ -38,12 +38,12 @@ class Rests:
     """See above. Times are monotonic seconds."""
 
     def __init__(
-        self, register: Register, surroundings: Surroundings, generations: Generations, wall: Callable[[], float]
+        self, register: Register, surroundings: Surroundings, families: Families, wall: Callable[[], float]
     ) -> None:
         """Share what is known of the files; `wall` tells seconds since the epoch as the stamps of files have them."""
         self._register = register
         self._surroundings = surroundings
-        self._generations = generations
+        self._families = families
         self._wall = wall
         self._searches = Searches()
         self._not_noted: list[Followed] = []
@@ -135,7 +135,7 @@ class Rests:
             # found, but it cannot be read at this moment
             self._searches.again(lost, now)
             return
-        self._generations.suspect(lost.checkpoint.path, lost.sources, lost.checkpoint.modified)
+        self._families.suspect(lost.checkpoint.path, lost.sources, lost.checkpoint.modified)
 
     def _read_anew(
         self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float

@@ -160,6 +160,8 @@ class Search:
         try:
             return (same or self._checkpoint.offset > 0) and holds(path, content, self._checkpoint)
         except OSError:
+            # the file itself is there: not "not found"
+            self.pending |= same
             return False
 
 

@@ -147,6 +147,9 @@ class Logs:
 
     def compress(self, number: int) -> None:
         """As gzip does: another file with the same time, then the old one is gone."""
+        if self._style == "links":
+            # a compressed target of which nothing was read is in no relation to the link any more
+            return
         rotated = self.generations()[number - 1 : number]
         for path in rotated:
             old = self.files.names[path]

@@ -84,6 +84,9 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
     "a file that cannot be read ends no process": (LOGS | {"sources": 2, "style": "links"}, [
         ("stale", 0), ("sleep", 2), ("copytruncate", 0), ("step", 0),
     ]),
+    "a lost file that cannot be read now is read later": (LOGS | {"style": "links", "banner": b"started\n"}, [
+        ("partial", 0), ("kill at", 0), ("stale", 0), ("rename", 0), ("sleep", 2), ("partial", 0), ("step", 0),
+    ]),
     "a rest that was written to is not closed to make room": (LOGS | FEW | {"style": "links"}, [
         ("rename", 0), ("step", 0), ("step", 0), ("rename", 0), ("step", 0), ("step", 0), ("unlistable", 0),
         ("rename twice", 0), ("stop", 0), ("step", 0), ("heal", 0), ("sleep", 2), ("step", 0), ("write", 0),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from watchdog.observers.inotify_c import CallbackId
 
 from shipper.agent.intake import Intake
 from shipper.cloudmonitor import batching
-from shipper.config.model import SourceTable, StoreTable
+from shipper.config.model import MultilineTable, SourceTable, StoreTable
 from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Store
@@ -322,15 +323,31 @@ def test_drop_oldest_keeps_the_newest_and_counts_the_rest(tmp_path: Path, caplog
     end_without_thread(reading)
 
 
-def test_bytes_read_are_those_of_the_files(tmp_path: Path, limits: StoreTable) -> None:
-    """What is written to read files is what was taken from them, lost bytes among it (I1)."""
-    reading = Reading(tmp_path, limits, watched=False, max_line_bytes=1024)
-    reading.write("ERROR 1", "x" * 5000, "nothing")
-    reading.write("ERROR 2", name="b.log")
-    for turn in range(3):
-        reading.intake.step(turn * 2.0)
-    written = sum(file.stat().st_size for file in reading.logs.iterdir())
+@pytest.mark.parametrize("start", [None, "^ERROR"], ids=["lines", "records"])
+def test_marks_and_ends_of_lines_in_any_pieces(tmp_path: Path, limits: StoreTable, start: str | None) -> None:
+    """A BOM and CR LF are in no record, also when a look falls between their bytes, or a time-out (hazard 3.3)."""
+    anchored = RULE.replace("ERROR (?<n>\\d+)", "^ERROR (?<n>\\d+)$")
+    data = b"\xef\xbb\xbfERROR 1\r\nERROR 2\r\n"
+    joined = MultilineTable(start=start)
+    reading = Reading(tmp_path, limits, watched=False, rules=anchored, partial_timeout=1000.0, multiline=joined)
+    for first, rest in ((0.0, 1.0), (2.0, 3.0)):
+        for split in range(len(data) + 1):
+            with (reading.logs / f"{split}.log").open("ab") as file:
+                file.write(data[:split] if first == 0.0 else data[split:])
+        reading.intake.step(first)
+        reading.intake.step(rest)
+    reading.intake.step(10.0)
 
-    assert reading.store.bytes_read() == written
-    assert 0 < reading.store.losses()["bytes", "line_too_long"] < written
+    assert Counter(reading.gather()) == {"1": len(data) + 1, "2": len(data) + 1}
+    # CR and LF with the time-out between them: the line is taken, and its end is no line
+    with (reading.logs / "late.log").open("ab") as file:
+        file.write(b"ERROR 3\r")
+        file.flush()
+        reading.intake.step(20.0)
+        reading.intake.step(2000.0)
+        file.write(b"\nERROR 4\r\n")
+    reading.intake.step(2002.0)
+    reading.intake.step(2010.0)
+    assert sorted(reading.gather())[-2:] == ["3", "4"]
+    assert len(reading.gather()) == 2 * (len(data) + 1) + 2
     end_without_thread(reading)

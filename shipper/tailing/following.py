@@ -372,6 +372,7 @@ class Following:
             return
         self._purge_at = now + PURGE_INTERVAL
         self.positions.purge_past(now)
+        self._register.forget_failures(now)
         there: dict[str, bool] = {}
         for position in self.positions:
             directory = os.path.dirname(position.path)

@@ -170,6 +170,26 @@ class Register:
         skipped[file.path] = reason
         self.shut[file.identity.node] = (source.name, file)
 
+    def fail_found(self, file: Found, source: SourceTable, skipped: dict[str, str], reason: str, now: float) -> None:
+        """Note that a found file can be opened and not read; it is tried again, later each time (hazard 2.3)."""
+        self.cannot_read(file, source, skipped, f"cannot be read: {reason}; tried again later")
+        self._back_off(file.identity.node, file.path, reason, now)
+
+    def _back_off(self, node: Node, path: str, reason: str, now: float) -> None:
+        before = self.failures.get(node)
+        delay = min(before.delay * 2, LONGEST_RETRY) if before and now < before.until + before.delay else FIRST_RETRY
+        if before is None or before.reason != reason or delay == FIRST_RETRY:
+            telemetry.file_failed(path, reason)
+        self.failures[node] = Failure(reason, now + delay, delay)
+
+    def forget_failures(self, now: float) -> None:
+        """Let go of the failures of files that are not there any more, and are not tried again."""
+        self.failures = {
+            node: failure
+            for node, failure in self.failures.items()
+            if now < failure.until + failure.delay or self.is_found(node)
+        }
+
     def has_room(self) -> bool:
         """Whether one more file may be open."""
         return len(self.open) < self._max_open
@@ -233,18 +253,17 @@ class Register:
         """Close a file; its position is kept by somebody else, or nowhere."""
         followed.tailer.file.close()
         del self.open[followed.node]
+        self.failures.pop(followed.node, None)
         for other in self.open.values():
             if other.predecessor is followed:
                 other.predecessor = None
 
     def fail(self, followed: Followed, reason: str, now: float) -> None:
         """Close a file that cannot be read; it is taken up again at its checkpoint, later each time (hazard 2.3)."""
-        before = self.failures.get(followed.node)
-        delay = min(before.delay * 2, LONGEST_RETRY) if before and now < before.until + before.delay else FIRST_RETRY
-        if before is None or before.reason != reason or delay == FIRST_RETRY:
-            telemetry.file_failed(followed.path, reason)
-        self.failures[followed.node] = Failure(reason, now + delay, delay)
+        self._back_off(followed.node, followed.path, reason, now)
+        failure = self.failures[followed.node]
         self.put_away(followed)
+        self.failures[followed.node] = failure
 
     def is_itself(self, path: str, node: Node) -> bool:
         """Tell whether a file that is not open is the one that its position was taken from: inodes are reused (1.7)."""

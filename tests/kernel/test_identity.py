@@ -39,13 +39,12 @@ def test_a_rewrite_that_changes_neither_size_nor_time(root: Path, when: str) -> 
     agent.start()
     try:
         agent.look()
-        if when == "when it is idle":
-            wait(agent, 10.0)
+        wait(agent, 10.0) if when == "when it is idle" else agent.look(0.5)
         with log.open("w") as file:
             file.write("ERROR 000002\n")
         os.utime(log, ns=(status.st_atime_ns, status.st_mtime_ns))
         assert (log.stat().st_size, log.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
-        agent.look()
+        agent.look(0.5)
         if when == "at once":
             assert agent.times()[2] == 1
         append(log, 3)

@@ -320,7 +320,10 @@ def test_any_text_in_any_encoding_in_any_pieces(
     codec = {"auto": "utf-16-be", "utf-16": "utf-16-le"}.get(encoding, encoding)
     mark = "\ufeff".encode(codec) if encoding in {"auto", "utf-16"} else b""
     # what an encoding cannot write is not in its files
-    lines = [line.encode(codec, "ignore").decode(codec) for line in [*lines, "\u0a0a\u0d0a\U0001f600", "\\|{錢表"]]
+    lines = [
+        line.encode(codec, "ignore").decode(codec)
+        for line in [*lines, "\u0a0a\u0d0a\U0001f600", "\u0a01\u0100\u0a01", "\\|{錢表"]
+    ]
     encoded = [(line + "\n").encode(codec) for line in lines]
     data = mark + b"".join(encoded)
     log = Log(tmp_path_factory.mktemp("t") / "a", encoding=encoding)

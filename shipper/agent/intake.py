@@ -113,6 +113,8 @@ class Intake:
         while not self._stopping.is_set():
             if not self.step(self._clock.monotonic()):
                 self._wait(self._clock.monotonic())
+        for followed in self._following.last_chances():
+            self._take_losses(followed)
         self._commit()
 
     def stop(self) -> None:
@@ -253,6 +255,7 @@ class Intake:
             status = tailer.file.status()
             halt = self._take_blocks(followed, now)
             if halt is Halt.REWRITTEN:
+                self._take_losses(followed)
                 self._following.rewritten(followed, now)
                 return not followed.held
             followed.saw(status)
@@ -277,19 +280,21 @@ class Intake:
     def _take_blocks(self, followed: Followed, now: float) -> Halt | None:
         """Match what one file has, up to the budget; tells why there was no more. Raises `OSError`."""
         tailer = followed.tailer
-        before = tailer.offset
+        before, skipped = tailer.offset, tailer.skipped
         # what it fed long ago and nothing waits of does not hold it back
         followed.feeds &= self._store.waiting_by_rule().keys()
         try:
             while tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
-                found = tailer.next_block(self._clock.now(), now, flush=followed.finite)
+                found = tailer.next_block(self._clock.now(), now, flush=followed.finite, most_skipped=TURN_BYTES)
+                if found is Halt.SKIPPED:
+                    break
                 if isinstance(found, Halt):
                     return found
                 events = self._match(dataclasses.replace(found, others=followed.others))
                 followed.feeds.update(event.rule for event in events)
                 self._events += events
         finally:
-            self._bytes_read += tailer.offset - before
+            self._bytes_read += (tailer.offset - before) - (tailer.skipped - skipped)
         return None
 
     def _take_losses(self, followed: Followed) -> None:
@@ -352,7 +357,11 @@ class Intake:
         )
 
     def _sync(self) -> bool:
-        return self._try(self._store.sync)
+        """Make all commits so far survive a power loss; waits like `_commit`."""
+        while not self._try(self._store.sync):
+            if self._stopping.wait(STORE_RETRY):
+                return False
+        return True
 
     def _try(self, write: Callable[[], None]) -> bool:
         """Write to the store; a failing disk is told when it begins and when it ends (hazard 5.4)."""

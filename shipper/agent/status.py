@@ -155,7 +155,7 @@ class Status:
         queue: what waits.
         delivery: None when it is not known.
         losses: what was lost in the life of this store, by reason.
-        bytes_read: bytes that were read in the life of this store: read and lost together are what was written.
+        bytes_read: bytes that were matched in the life of this store; with those lost they are what was written.
         dead_letters: how many events that the service refused are kept.
     """
 

@@ -12,7 +12,7 @@ import click
 import orjson
 
 from shipper.agent.status import printable_path
-from shipper.cli.terminal import data, safe, say
+from shipper.cli.terminal import data, say
 from shipper.cloudmonitor import batching
 from shipper.config.load import default_file, load_config
 from shipper.errors import ShipperError
@@ -25,6 +25,7 @@ from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import excluded, has_magic, path_pattern
 from shipper.tailing.surroundings import log_of
 from shipper.tailing.tailer import Tailer
+from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ def list_offsets(globs: tuple[str, ...], config_file: Path | None, *, as_json: b
         return 0
     for each in found:
         data().out(
-            safe(
+            printable(
                 f"{each.offset:>14}  {each.identity.device}:{each.identity.inode}  {each.source}  "
                 f"{printable_path(each.path)}"
             )
@@ -137,7 +138,7 @@ def set_offset(path: str, offset: str, config_file: Path | None, *, exact: bool)
         store.record([checkpoint], forgotten=[each.identity for each in known])
         store.sync()
     moved = f" (the beginning of the line that holds byte {wanted})" if chosen != wanted else ""
-    say(f"{printable_path(full)} is read from byte {chosen} on{moved}")
+    say(f"{printable(printable_path(full))} is read from byte {chosen} on{moved}")
     return 0
 
 
@@ -164,7 +165,7 @@ def forget_offset(path: str, config_file: Path | None) -> int:
         store.record([], forgotten=[each.identity for each in found], past={log_of(each.path): [] for each in found})
         store.sync()
     for each in found:
-        say(f"forgotten: {printable_path(each.path)} ({each.identity.device}:{each.identity.inode})")
+        say(f"forgotten: {printable(printable_path(each.path))} ({each.identity.device}:{each.identity.inode})")
     return 0
 
 

@@ -16,13 +16,14 @@ from shipper.agent.control import UnansweredError, ask
 from shipper.agent.status import Finding, Health, Queue, Status, printable_path, summarise
 from shipper.agent.status_json import from_json, to_json
 from shipper.agent.stored import Stored, read_stored
-from shipper.cli.terminal import data, safe
+from shipper.cli.terminal import data
 from shipper.config.load import default_file, load_config
 from shipper.outbox.lock import holder_of
 from shipper.outbox.reader import StoreReader
 from shipper.tailing.condition import FileCondition, FileState
 from shipper.tailing.discovery import discover
 from shipper.tailing.globs import excluded, path_pattern
+from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -180,7 +181,7 @@ def render(status: Status, *, everything: bool) -> Text:
     text = Text(status.health.value, style=f"bold {_STYLES[status.health]}")
     for finding in status.findings:
         since = f" (since {finding.since.astimezone():%Y-%m-%d %H:%M:%S})" if finding.since else ""
-        text.append(f"\n  {finding.what}: {safe(finding.reason)}{since}", style=_STYLES[finding.health])
+        text.append(f"\n  {finding.what}: {printable(finding.reason)}{since}", style=_STYLES[finding.health])
     if status.process is not None:
         process = status.process
         text.append(
@@ -188,7 +189,7 @@ def render(status: Status, *, everything: bool) -> Text:
             f"{process.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
         )
     for line in (*_files(status, everything=everything), *_totals(status)):
-        text.append("\n" + safe(line))
+        text.append("\n" + printable(line))
     return text
 
 

@@ -65,7 +65,7 @@ class StoreReader:
         return {(what, reason): amount for what, reason, amount in self._query(rows.READ_LOSSES)}
 
     def bytes_read(self) -> int:
-        """Give the bytes that were ever taken from files, skipped ones included (I1)."""
+        """Give the bytes of files that were ever matched: skipped ones are among the losses instead (I1)."""
         found = self._query(rows.READ_COUNTER, (BYTES_READ,))
         return int(found[0][0]) if found else 0
 

@@ -132,7 +132,7 @@ class Store:
         return {(what, reason): amount for what, reason, amount in self._query(rows.READ_LOSSES)}
 
     def bytes_read(self) -> int:
-        """Give the bytes that were ever taken from files, skipped ones included (I1)."""
+        """Give the bytes of files that were ever matched: skipped ones are among the losses instead (I1)."""
         found = self._query(rows.READ_COUNTER, (BYTES_READ,))
         return int(found[0][0]) if found else 0
 
@@ -158,7 +158,7 @@ class Store:
             past: by log all that is remembered of its content that is no more; replaces what was.
             histories: by log the modification times of its generations; None for a log that is no more.
             scanned: sources whose first scan is complete, with their globs.
-            read: bytes that were taken to come to these checkpoints.
+            read: bytes that were matched to come to these checkpoints; skipped ones are among `losses`.
         """
         payloads = [(event.rule, event.id, self._encode(event)) for event in events]
         with self._transaction() as run:

@@ -78,7 +78,7 @@ class Arrivals:
                     if not position.finished:
                         void.append(position)
             except OSError as error:
-                register.cannot_read(file, source, skipped, error.strerror or str(error))
+                register.fail_found(file, source, skipped, error.strerror or str(error), now)
             opened.close()
         for position in void:
             if position.finished:
@@ -169,7 +169,7 @@ class Arrivals:
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:
-            register.cannot_read(file, source, skipped, error.strerror or str(error))
+            register.fail_found(file, source, skipped, error.strerror or str(error), now)
         opened.close()
         return None
 

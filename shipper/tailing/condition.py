@@ -134,6 +134,8 @@ def _open_condition(followed: Followed, now: float, failure: Failure | None) -> 
         state, reason = FileState.FINISHING, "renamed or rotated; read to its end"
     elif status.st_size <= tailer.offset:
         state, reason = FileState.IDLE, "read to its end"
+    elif status.st_size <= tailer.offset + tailer.padding:
+        state, reason = FileState.IDLE, "read to the NULs at its end, over which text may yet be written"
     elif tailer.waits:
         state, reason = FileState.WAITING, "its last line or record is unfinished"
     return FileCondition(

@@ -6,6 +6,7 @@ tests put a file system of their own; `HOST_FILES` is the host's.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -87,9 +88,9 @@ class LogFile:
         """Give where data begin at or behind an offset; the file's size when there are none (hazard 1.4)."""
         try:
             return os.lseek(self._descriptor, offset, os.SEEK_DATA)
-        except OSError:
+        except OSError as error:
             # a hole up to the end of the file, or a file system that does not tell
-            return offset
+            return max(offset, self.status().st_size) if error.errno == errno.ENXIO else offset
 
     def reaches(self, offset: int) -> bool:
         """Tell whether the file is at least so long."""

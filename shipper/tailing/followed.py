@@ -156,7 +156,13 @@ class Followed:
 
     def unread(self) -> int:
         """Give the bytes that were there at the last look and are not taken."""
-        return 0 if self.finite else max(0, self.seen[0] - self.tailer.offset)
+        return 0 if self.finite else max(0, self.seen[0] - self.tailer.offset - self.tailer.padding)
+
+    def give_up(self) -> None:
+        """Count what was there at the last look and is not taken: nobody can read it any more (hazards 1.9, 3.6)."""
+        for reason, amount in (("deleted", self.unread()), ("nul", self.tailer.padding)):
+            if amount:
+                self.tailer.lose(reason, amount)
 
     def is_over(self, now: float, status: os.stat_result) -> bool:
         """Tell whether reading ends: its name is gone, and it was silent at its end for long enough; or it is finite.
@@ -170,7 +176,7 @@ class Followed:
             return False
         hold = self.source.deleted_hold
         silent = now - max(self.changed_at, self.gone_at)
-        unread = status.st_size > self.tailer.offset
+        unread = status.st_size > self.tailer.offset + self.tailer.padding
         if status.st_nlink:
             return not unread and silent >= hold
         return now - self.gone_at >= hold or (not unread and silent >= min(hold, UNLINKED_SILENCE))

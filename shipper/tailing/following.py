@@ -228,8 +228,19 @@ class Following:
                 self.fail(followed, error.strerror or str(error), now)
                 continue
             if followed.is_over(now, status):
-                if unread := followed.unread():
-                    followed.tailer.lose("deleted", unread)
+                followed.give_up()
+                yield followed
+
+    def last_chances(self) -> Iterator[Followed]:
+        """Give the files that nobody can open again after `close`; what is unread of them is counted as lost (1.9)."""
+        for followed in self.files.values():
+            try:
+                is_last = not (followed.held or followed.finite or followed.look().st_nlink)
+            except OSError:
+                # how much there was cannot be known either
+                continue
+            if is_last:
+                followed.give_up()
                 yield followed
 
     def let_go(self, followed: Followed) -> None:
@@ -342,6 +353,9 @@ class Following:
             return
         followed.active = True
         self._see_rewritten(followed, now)
+        if not followed.held:
+            # while reading pauses nobody else looks how much would be lost (hazard 6.3)
+            followed.seen = (file.size, file.modified)
 
     def _see_rewritten(self, followed: Followed, now: float) -> None:
         """Notice a truncation before new files are judged: one of them may be the copy that holds the rest."""
@@ -367,6 +381,7 @@ class Following:
             return
         self._purge_at = now + PURGE_INTERVAL
         self.positions.purge_past(now)
+        self._register.forget_failures(now)
         there: dict[str, bool] = {}
         for position in self.positions:
             directory = os.path.dirname(position.path)
@@ -377,7 +392,6 @@ class Following:
                     there[directory] = not unlisted and self._register.exists(directory)
                 self.positions.miss(position, now, purge=there[directory])
         self._families.forget()
-        self._register.forget_failures(now)
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
         before = self.skipped.get(source.name, {})

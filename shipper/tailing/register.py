@@ -171,6 +171,27 @@ class Register:
         skipped[file.path] = reason
         self.shut[file.identity.node] = (source.name, file)
 
+    def fail_found(self, file: Found, source: SourceTable, skipped: dict[str, str], reason: str, now: float) -> None:
+        """Note that a found file can be opened and not read; it is tried again, later each time (hazard 2.3)."""
+        self.cannot_read(file, source, skipped, f"cannot be read: {reason}; tried again later")
+        self._back_off(file.identity.node, file.path, reason, now)
+
+    def _back_off(self, node: Node, path: str, reason: str, now: float) -> Failure:
+        before = self.failures.get(node)
+        delay = min(before.delay * 2, LONGEST_RETRY) if before and now < before.until + before.delay else FIRST_RETRY
+        if before is None or before.reason != reason or delay == FIRST_RETRY:
+            telemetry.file_failed(path, reason)
+        failure = self.failures[node] = Failure(reason, now + delay, delay)
+        return failure
+
+    def forget_failures(self, now: float) -> None:
+        """Let go of the failures of files that are not there any more, and are not tried again."""
+        self.failures = {
+            node: failure
+            for node, failure in self.failures.items()
+            if now < failure.until + failure.delay or self.is_found(node)
+        }
+
     def has_room(self) -> bool:
         """Whether one more file may be open."""
         return len(self.open) < self._max_open
@@ -238,6 +259,7 @@ class Register:
         """Close a file; its position is kept by somebody else, or nowhere."""
         followed.tailer.file.close()
         del self.open[followed.node]
+        self.failures.pop(followed.node, None)
         for other in self.open.values():
             if other.predecessor is followed:
                 other.predecessor = None
@@ -247,19 +269,12 @@ class Register:
 
         One without a name stays open, for nobody could open it again; it is read again, or lost, by `deleted_hold`.
         """
-        before = self.failures.get(followed.node)
-        delay = min(before.delay * 2, LONGEST_RETRY) if before and now < before.until + before.delay else FIRST_RETRY
-        if before is None or before.reason != reason or delay == FIRST_RETRY:
-            telemetry.file_failed(followed.path, reason)
-        self.failures[followed.node] = Failure(reason, now + delay, delay)
+        failure = self._back_off(followed.node, followed.path, reason, now)
         if followed.is_unlinked():
-            followed.retry_at = now + delay
+            followed.retry_at = failure.until
         else:
             self.put_away(followed)
-
-    def forget_failures(self, now: float) -> None:
-        """Let go of what is long over."""
-        self.failures = {node: each for node, each in self.failures.items() if now < each.until + LONGEST_RETRY}
+            self.failures[followed.node] = failure
 
     def is_itself(self, path: str, node: Node) -> bool:
         """Tell whether a file that is not open is the one that its position was taken from: inodes are reused (1.7)."""

@@ -62,12 +62,13 @@ class Search:
         self._archive: CompressedLog | None = None
         self._steps: Iterator[None] | None = None
         self._budget = 0
+        self._is_there = False
 
     def step(self, budget: int) -> bool:
         """Look a little further: decompress at most about `budget` bytes. True when this search is over."""
         if self._steps is None:
             self.close()
-            self.pending = False
+            self.pending = self._is_there = False
             self._steps = self._look()
         self._budget = budget
         for _ in self._steps:
@@ -94,8 +95,13 @@ class Search:
         successors = [
             place for place in candidates if place.path == wanted.path and place.identity.node != wanted.identity.node
         ]
-        if any(self._is_in(place, archives) for place in candidates if place not in successors):
-            return
+        for place in candidates:
+            if place not in successors and self._is_in(place, archives):
+                return
+            if self._is_there:
+                # what others hold proves little while it cannot be read itself
+                self.pending = True
+                return
         for place in archives[:MAX_ARCHIVES]:
             # only one is open at a time: descriptors are few
             content = self._open(place)
@@ -140,14 +146,16 @@ class Search:
                     yield place
 
     def _open(self, place: Found) -> LogFile | CompressedLog | None:
+        same = place.identity.node == self._checkpoint.identity.node
         try:
             content = open_content(self._files, place.path)
         except UnreadableError as error:
-            # the file itself is there, or we are short of descriptors: not "not found"
-            same = place.identity.node == self._checkpoint.identity.node
-            self.pending |= error.number in _PASSING or same
+            self._is_there |= same
+            # we are short of descriptors: not "not found"
+            self.pending |= error.number in _PASSING
             return None
         except OSError:
+            self._is_there |= same
             self.pending = True
             return None
         self.pending |= content.identity.node != place.identity.node
@@ -160,8 +168,7 @@ class Search:
         try:
             return (same or self._checkpoint.offset > 0) and holds(path, content, self._checkpoint)
         except OSError:
-            # the file itself is there: not "not found"
-            self.pending |= same
+            self._is_there |= same
             return False
 
 

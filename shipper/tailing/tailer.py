@@ -6,6 +6,7 @@ Promises
   that was cut and has regrown is noticed before one byte of it is misread (hazards 1.3, 1.5).
 - An unfinished last line stays in the file until it is finished or silent for `partial_timeout` (hazard 3.1).
 - A line over the limit costs its head and no memory; the rest is skipped and counted (hazard 3.2).
+- NULs that reach to the end of the file stay in it, for text may yet be written over them (hazard 3.6).
 
 It knows nothing of names, rotation or other files; `following` does. Not safe for use by two threads.
 """
@@ -69,6 +70,7 @@ class Halt(enum.Enum):
     AT_END = "everything that is there was taken"
     UNFINISHED = "only an unfinished line is left"
     REWRITTEN = "the content before the offset is not what was read there"
+    SKIPPED = "many bytes that are in no record were passed; there may be more"
 
 
 _ENDS = b"\r\n\0"
@@ -76,7 +78,18 @@ FileT = TypeVar("FileT", bound=Content)
 
 
 class Tailer(Generic[FileT]):
-    """One file being read; `origin`, limits and name come from its source."""
+    """One file being read; `origin`, limits and name come from its source.
+
+    Attributes:
+        file: what is read.
+        path: its name.
+        origin: what its events inherit.
+        offset: bytes before it were taken.
+        line: where in a line the offset lies.
+        odd_lines: lines that were not in the source's format.
+        skipped: bytes before the offset that were taken by this tailer and are in no record.
+        padding: NULs that were behind the offset at the last look, and nothing else.
+    """
 
     def __init__(
         self,
@@ -110,6 +123,8 @@ class Tailer(Generic[FileT]):
         self._first_line = b""
         self._first_line_known = False
         self.odd_lines = 0
+        self.skipped = 0
+        self.padding = 0
         self._losses: Counter[str] = Counter()
         self._unfinished: tuple[int, float] | None = None
         self.trail = Trail()
@@ -194,21 +209,32 @@ class Tailer(Generic[FileT]):
         """Count bytes of this file that will never be read."""
         self._losses[reason] += amount
 
-    def next_block(self, read_at: datetime, now: float, *, flush: bool = False) -> Block | Halt:
+    def _skip_over(self, reason: str, amount: int) -> None:
+        """Count bytes before the offset that are in no record."""
+        self.skipped += amount
+        self.lose(reason, amount)
+
+    def next_block(
+        self, read_at: datetime, now: float, *, flush: bool = False, most_skipped: int | None = None
+    ) -> Block | Halt:
         """Take the next whole records.
 
         Args:
             read_at: the wall clock, aware: the time of events that carry none.
             now: a monotonic clock in seconds, for the time-out of unfinished lines.
             flush: take an unfinished last line at once (a finished file, hazard 3.1).
+            most_skipped: bytes after which a stretch without records is left for the next call, so that other files
+                get their turn (hazard 6.2); None: it is passed to its end.
         """
-        while True:
+        before = self.offset
+        while most_skipped is None or self.offset - before < most_skipped:
             kept = len(self._guard)
             data = self.file.read_at(self.offset - kept, kept + max(READ_BYTES, self._limit + 1))
             if data[:kept] != self._guard:
                 return Halt.REWRITTEN
             data = data[kept:]
-            if not data:
+            self.padding = 0 if flush else self._padding_in(data)
+            if not data or self.padding:
                 self._unfinished = None
                 return Halt.AT_END
             if not self._codec_known:
@@ -228,6 +254,7 @@ class Tailer(Generic[FileT]):
                 return self._take(data, read_at, now, flush=flush)
             elif (found := self._assemble(self._assembler, data, read_at, now, flush=flush)) is not None:
                 return found
+        return Halt.SKIPPED
 
     def _take(self, data: bytes, read_at: datetime, now: float, *, flush: bool) -> Block | Halt:
         length = whole_records(data, self._limit)
@@ -265,7 +292,7 @@ class Tailer(Generic[FileT]):
             block = without_mark(block, mark_of(self.origin.encoding))
         self._unfinished = None
         if made.skipped:
-            self._losses["record_too_long"] += made.skipped
+            self._skip_over("record_too_long", made.skipped)
         self.odd_lines += made.odd
         self._advance(data[: made.taken], state)
         return block if made.records else None
@@ -298,24 +325,38 @@ class Tailer(Generic[FileT]):
             self._assembler = WideLines(codec)
 
     def _pass_nuls(self, data: bytes, nuls: int) -> None:
-        """Skip NULs; a hole that reaches beyond what was read costs no reading (hazard 1.4)."""
-        self._losses["nul"] += nuls
+        """Skip NULs (hazard 1.4)."""
+        self._skip_over("nul", nuls)
         self._advance(data[:nuls], LineState.START)
+        if nuls == len(data):
+            self._pass_hole("nul")
+
+    def _pass_hole(self, reason: str) -> None:
+        """Skip a hole at the offset: it costs no reading, however large it is (hazards 1.4, 3.2)."""
         file: object = self.file
-        if nuls == len(data) and isinstance(file, Sparse):
-            there = file.data_after(self.offset)
-            if (further := there - there % len(self._newline)) > self.offset:
-                self._losses["nul"] += further - self.offset
-                self._move_to(further, LineState.START)
+        if not isinstance(file, Sparse):
+            return
+        there = file.data_after(self.offset)
+        if (further := there - there % len(self._newline)) > self.offset:
+            self._skip_over(reason, further - self.offset)
+            self._move_to(further, self.line)
 
     def _leading_nuls(self, data: bytes) -> int:
-        """Count the NULs that a writer without O_APPEND left when its file was cut (hazard 1.4).
-
-        NULs that reach to the end of the file may yet be overwritten with text (hazard 3.6): they wait.
-        """
+        """Count the NULs that a writer without O_APPEND left when its file was cut (hazard 1.4)."""
         nuls = len(data) - len(data.lstrip(b"\0"))
-        nuls -= nuls % len(self._newline)
-        return nuls if nuls < len(data) or nuls > self._limit else 0
+        return nuls - nuls % len(self._newline)
+
+    def _padding_in(self, data: bytes) -> int:
+        """Count the NULs at the offset that reach to the end of the file; 0 when something follows, or may."""
+        if not _is_nul(data):
+            return 0
+        if len(data) < max(READ_BYTES, self._limit + 1):
+            return len(data)
+        file: object = self.file
+        if not isinstance(file, Sparse):
+            return 0
+        end = file.data_after(self.offset + len(data))
+        return 0 if self.file.reaches(end + 1) else end - self.offset
 
     def _is_silent(self, length: int, now: float, timeout: float | None = None) -> bool:
         """Tell whether what is unfinished has not grown for the time-out."""
@@ -330,8 +371,10 @@ class Tailer(Generic[FileT]):
         if not rest:
             # half a character at the end of the file
             rest = data
-        self._losses["line_too_long"] += len(rest) - (width if newline >= 0 else 0)
+        self._skip_over("line_too_long", len(rest) - (width if newline >= 0 else 0))
         self._advance(rest, LineState.SKIPPING if newline < 0 else LineState.START)
+        if newline < 0 and _is_nul(data):
+            self._pass_hole("line_too_long")
 
     def _end_taken(self, data: bytes) -> bool:
         """Pass the newline that ends a line already taken; False when something else follows."""
@@ -372,6 +415,11 @@ class Tailer(Generic[FileT]):
                 return False
         self._first_line, self._first_line_known = first_line(start[:FIRST_LINE_BYTES])
         return True
+
+
+def _is_nul(data: bytes) -> bool:
+    """Tell whether there is nothing but NULs."""
+    return data.endswith(b"\0") and data == bytes(len(data))
 
 
 def recognises(file: Content, checkpoint: Checkpoint) -> bool:

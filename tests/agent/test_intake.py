@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
+import tracemalloc
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from watchdog.observers.inotify_c import CallbackId
 
-from shipper.agent.intake import Intake
+from shipper.agent import intake
+from shipper.agent.intake import TURN_BYTES, Intake
 from shipper.cloudmonitor import batching
-from shipper.config.model import SourceTable, StoreTable
+from shipper.config.model import MultilineTable, SourceTable, StoreTable
 from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Store
 from shipper.tailing.following import Following
+from shipper.tailing.framing import FIRST_LINE_BYTES
 from shipper.tailing.hints import Notebook
+from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES
 from shipper.tailing.inotify import Inotify, Watch
+from shipper.tailing.trail import MOST_MARKS, RECENT_BYTES
 from shipper.tailing.watcher import Watcher
 from tests.conftest import eventually
 
 RULE = "[[rule]]\nid = 'r'\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = '{n}'\n"
+FILES = 300
 
 
 class Reading:
@@ -36,6 +45,7 @@ class Reading:
         watched: bool = True,
         begin: Callable[[Notebook], Inotify] | None = None,
         rules: str = RULE,
+        more_sources: tuple[SourceTable, ...] = (),
         **source: object,
     ) -> None:
         self.logs = root / "logs"
@@ -47,7 +57,7 @@ class Reading:
         self.watcher = Watcher(self.wake, begin=begin) if watched else None
         table = SourceTable(name="app", paths=(f"{self.logs}/*.log",), start_at="beginning", **source)  # type: ignore[arg-type]
         self.intake = Intake(
-            Following([table], [], {}),
+            Following([table, *more_sources], [], {}),
             self.engine(),
             self.store,
             limits,
@@ -322,15 +332,121 @@ def test_drop_oldest_keeps_the_newest_and_counts_the_rest(tmp_path: Path, caplog
     end_without_thread(reading)
 
 
-def test_bytes_read_are_those_of_the_files(tmp_path: Path, limits: StoreTable) -> None:
-    """What is written to read files is what was taken from them, lost bytes among it (I1)."""
-    reading = Reading(tmp_path, limits, watched=False, max_line_bytes=1024)
-    reading.write("ERROR 1", "x" * 5000, "nothing")
-    reading.write("ERROR 2", name="b.log")
-    for turn in range(3):
-        reading.intake.step(turn * 2.0)
-    written = sum(file.stat().st_size for file in reading.logs.iterdir())
+@pytest.mark.parametrize("start", [None, "^ERROR"], ids=["lines", "records"])
+def test_marks_and_ends_of_lines_in_any_pieces(tmp_path: Path, limits: StoreTable, start: str | None) -> None:
+    """A BOM and CR LF are in no record, also when a look falls between their bytes, or a time-out (hazard 3.3)."""
+    anchored = RULE.replace("ERROR (?<n>\\d+)", "^ERROR (?<n>\\d+)$")
+    data = b"\xef\xbb\xbfERROR 1\r\nERROR 2\r\n"
+    joined = MultilineTable(start=start)
+    reading = Reading(tmp_path, limits, watched=False, rules=anchored, partial_timeout=1000.0, multiline=joined)
+    for first, rest in ((0.0, 1.0), (2.0, 3.0)):
+        for split in range(len(data) + 1):
+            with (reading.logs / f"{split}.log").open("ab") as file:
+                file.write(data[:split] if first == 0.0 else data[split:])
+        reading.intake.step(first)
+        reading.intake.step(rest)
+    reading.intake.step(10.0)
 
-    assert reading.store.bytes_read() == written
-    assert 0 < reading.store.losses()["bytes", "line_too_long"] < written
+    assert Counter(reading.gather()) == {"1": len(data) + 1, "2": len(data) + 1}
+    # CR and LF with the time-out between them: the line is taken, and its end is no line
+    with (reading.logs / "late.log").open("ab") as file:
+        file.write(b"ERROR 3\r")
+        file.flush()
+        reading.intake.step(20.0)
+        reading.intake.step(2000.0)
+        file.write(b"\nERROR 4\r\n")
+    reading.intake.step(2002.0)
+    reading.intake.step(2010.0)
+    assert sorted(reading.gather())[-2:] == ["3", "4"]
+    assert len(reading.gather()) == 2 * (len(data) + 1) + 2
     end_without_thread(reading)
+
+
+OF_SOURCES = (
+    "[[rule]]\nid = 'one'\nsources = ['app']\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = 'app {n} {source}'\n"
+    "[[rule]]\nid = 'two'\nsources = ['also']\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = 'also {n} {source}'\n"
+    "[[rule]]\nid = 'all'\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = 'all {n} {source}'\n"
+)
+
+
+def test_a_file_of_two_names_and_two_sources(tmp_path: Path, limits: StoreTable) -> None:
+    """One copy of each line, the rules of both sources once each, also when one of the names is gone (hazard 1.11)."""
+    also = SourceTable(name="also", paths=(f"{tmp_path}/logs/*.txt",), start_at="beginning")
+    reading = Reading(tmp_path, limits, watched=False, rules=OF_SOURCES, more_sources=(also,))
+    reading.write("ERROR 1")
+    os.link(reading.logs / "a.log", reading.logs / "a.txt")
+    for turn in range(3):
+        reading.intake.step(turn * 20.0)
+    assert sorted(reading.gather()) == ["all 1 app", "also 1 also", "app 1 app"]
+    reading.write("ERROR 2")
+    (reading.logs / "a.log").unlink()
+    for turn in range(3, 6):
+        reading.intake.step(turn * 20.0)
+    reading.write("ERROR 3", name="a.txt")
+    for turn in range(6, 9):
+        reading.intake.step(turn * 20.0)
+
+    # without its name the file belongs to the second source alone
+    alone = [f"{rule} {n} also" for n in (2, 3) for rule in ("all", "also")]
+    assert sorted(reading.gather()) == sorted(["all 1 app", "also 1 also", "app 1 app", *alone])
+    end_without_thread(reading)
+
+
+@pytest.mark.parametrize("pragma", ["max_page_count = 1", "query_only = 1"], ids=["ENOSPC", "EROFS"])
+def test_a_disk_that_takes_nothing_for_a_while(
+    tmp_path: Path, limits: StoreTable, pragma: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever SQLite says: nothing is read further, and all goes on by itself; told once, and its end (hazard 5.4)."""
+    monkeypatch.setattr(intake, "STORE_RETRY", 0.001)
+    reading = Reading(tmp_path, limits, watched=False)
+    reading.write(*(f"ERROR {n}" for n in range(100)))
+    reading.intake.step(0.0)
+    assert len(reading.gather()) == 100
+    connection = reading.store._connection
+    attempts = 0
+    record = reading.store.record
+
+    def count(*arguments: Any, **others: Any) -> None:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 5:
+            connection.execute("PRAGMA query_only = 0")
+            connection.execute("PRAGMA max_page_count = 1000000")
+        record(*arguments, **others)
+
+    monkeypatch.setattr(reading.store, "record", count)
+    connection.execute(f"PRAGMA {pragma}")
+    reading.write(*(f"ERROR {n}" for n in range(100, 3000)))
+    for turn in range(1, 10):
+        reading.intake.step(turn * 20.0)
+
+    assert reading.gather() == [f"{n}" for n in range(3000)]
+    assert attempts >= 5
+    assert caplog.text.count("Reading waits") == 1
+    assert caplog.text.count("can be written again") == 1
+    end_without_thread(reading)
+
+
+def test_many_files_of_huge_lines_and_no_room_cost_a_bounded_memory(tmp_path: Path) -> None:
+    """Nothing is ever sent, and each of 300 files begins with a line of a gigabyte (hazards 6.5, 3.2)."""
+    reading = Reading(tmp_path, StoreTable(min_free_disk=0, max_queue_bytes=100_000), watched=False)
+    for number in range(FILES):
+        with (reading.logs / f"{number}.log").open("wb") as file:
+            file.write(b"x" * 2 * FIRST_LINE_BYTES)
+            file.truncate(2**30)
+            file.seek(0, os.SEEK_END)
+            file.write(b"\n" + b"ERROR %d\n" % number * 1000)
+    tracemalloc.start()
+    try:
+        for turn in range(30):
+            reading.intake.step(turn * 2.0)
+        assert reading.store.waiting_bytes >= 100_000
+        kept, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    end_without_thread(reading)
+
+    a_file = FIRST_LINE_BYTES + RECENT_BYTES + 8 * HEAD_BYTES
+    assert kept <= FILES * a_file + 4_000_000
+    # idle files remember less
+    assert peak <= kept + FILES * MOST_MARKS * 2 * GUARD_BYTES + 20 * TURN_BYTES

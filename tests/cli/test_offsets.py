@@ -45,3 +45,21 @@ def test_set_list_forget(tmp_path: Path) -> None:
     assert "in use" in refused.stderr
     assert shipper(tmp_path, "offsets", "forget", str(log)).returncode == 0
     assert json.loads(shipper(tmp_path, "offsets", "list", "--json").stdout) == []
+
+
+def test_a_name_forges_no_line_and_steers_no_terminal(tmp_path: Path) -> None:
+    """A file's name stays on its own line, whatever bytes it has, in lists, messages and the status (10.3, 3.5)."""
+    log = tmp_path / "a\nhealthy\x1b[31m\udcff.log"
+    log.write_text("one\n")
+    (tmp_path / "state").mkdir(mode=0o700)
+    Store(tmp_path / "state", batching.encode).close()
+    told = [shipper(tmp_path, "offsets", "set", str(log), "0")]
+    assert told[0].returncode == 0, told[0].stderr
+    told += [shipper(tmp_path, "offsets", "list"), shipper(tmp_path, "status", "--all")]
+    told += [shipper(tmp_path, "offsets", "forget", str(log))]
+
+    for done in told:
+        shown = done.stdout + done.stderr
+        assert r"a\nhealthy\x1b[31m\xff.log" in shown
+        assert "\x1b" not in shown
+        assert not any(line.startswith("healthy") for line in shown.splitlines())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -38,6 +40,7 @@ NAMES = (
     b"[a-z]*.log",
     "日志.log".encode(),
 )
+EVERYTHING = "[[rule]]\nid = 'all'\nmatch = '.'\nevent = 'E'\ncontent = '{file}'\n"
 
 
 @pytest.fixture
@@ -148,8 +151,34 @@ def test_a_quiet_file_beside_an_endless_one(host: Host) -> None:
     assert numbers(host) == Counter(range(10))
 
 
+def make_hostile_content(logs: Path) -> list[int]:
+    """Make files of odd content, each with a line behind it that a rule wants; gives their numbers."""
+    contents = {
+        "binary.log": random.Random(7).randbytes(300_000),
+        "controls.log": bytes(range(32)) * 1000,
+        "escapes.log": b"\x1b]0;owned\x07\x1b[2J" * 100,
+        "half-characters.log": "错误".encode()[:-1] * 5000,
+        "json.log": b'{"log":"' * 5000,
+        "long.log": b"x" * 10_000_000,
+        "nul.log": bytes(100_000),
+    }
+    for number, (name, content) in enumerate(contents.items(), 100):
+        (logs / name).write_bytes(content + b"\nERROR %d\n" % number)
+    with (logs / "sparse.log").open("wb") as file:
+        file.seek(5 * 2**40)
+        file.write(b"\nERROR 200\n")
+    with (logs / "sparse-line.log").open("wb") as file:
+        file.write(b"y" * 100_000)
+        file.seek(5 * 2**40)
+        file.write(b"\nERROR 201\n")
+    with (logs / "only-hole.log").open("wb") as file:
+        file.truncate(5 * 2**40)
+    return [*range(100, 100 + len(contents)), 200, 201]
+
+
 def test_a_hostile_directory_harms_nobody(host: Host) -> None:
-    """Odd names are read, odd files are skipped, nothing blocks, no name forges a line of our log (2.6, 10.3)."""
+    """Odd names and contents are read, odd files skipped, nothing blocks or forges a line of our log (2.6, 10.3)."""
+    expected = [*range(len(NAMES)), *make_hostile_content(host.logs)]
     os.mkfifo(host.logs / "fifo.log")
     (host.logs / "directory.log").mkdir()
     (host.logs / "device.log").symlink_to("/dev/zero")
@@ -167,15 +196,43 @@ def test_a_hostile_directory_harms_nobody(host: Host) -> None:
         for number, name in enumerate(NAMES):
             with open(os.fsencode(host.logs) + b"/" + name, "w") as file:
                 file.write(f"ERROR {number}\n")
-        eventually(lambda: len(numbers(host)) == len(NAMES))
-        host.write("plain.log", f"ERROR {len(NAMES)}")
-        eventually(lambda: len(numbers(host)) == len(NAMES) + 1)
+        os.link(host.logs / "plain.log", host.logs / "twice.log")
+        eventually(lambda: set(expected) <= set(numbers(host)))
+        host.write("plain.log", "ERROR 300")
+        eventually(lambda: numbers(host)[300])
+        status = subprocess.run(
+            [sys.executable, "-m", "shipper", "status", "--all", "-c", str(host.config)],
+            capture_output=True,
+            timeout=30,
+        )
         assert host.stop() == 0
 
-    assert numbers(host) == Counter(range(len(NAMES) + 1))
+    assert status.returncode == 0, status
+    assert status.stdout.startswith(b"healthy\n")
+    assert b"\x1b" not in status.stdout
+    assert numbers(host) == Counter([*expected, 300])
     told = host.log.read_bytes()
     assert b"Traceback" not in told
     assert b"\x1b" not in told
     assert b"line.log" not in {line[:8] for line in told.split(b"\n")}
+    assert len(told) < 20_000
     for skipped in (b"fifo.log", b"device.log", b"dangling.log", b"loop.log", b"socket.log"):
         assert skipped in told
+
+
+def test_the_agent_does_not_read_its_own_log(host: Host) -> None:
+    """A glob that names it, every level told and a rule for every line: what it says makes nothing to say (6.6)."""
+    text = host.config.read_text().replace(f"{host.logs}/*.log", f"{host.root}/**/*.log")
+    host.config.write_text(f'log_level = "debug"\n{text}')
+    host.rules.write_text(EVERYTHING)
+    host.start()
+    host.write("a.log", "one", "two")
+    eventually(lambda: len(journal(host.root / "accepted.jsonl")) == 2)
+    size = host.log.stat().st_size
+    for turn in range(20):
+        host.write("a.log", f"{turn}")
+        eventually(lambda turn=turn: len(journal(host.root / "accepted.jsonl")) == 3 + turn)  # type: ignore[misc]
+    assert host.stop() == 0
+
+    assert host.log.stat().st_size < size + 10_000
+    assert {event["content"] for event in journal(host.root / "accepted.jsonl")} == {"a.log"}

@@ -27,6 +27,7 @@ from shipper.tailing.watcher import Watcher
 from tests.conftest import eventually
 
 RULE = "[[rule]]\nid = 'numbered'\nmatch = 'ERROR (?<n>\\d+)'\nevent = 'E'\ncontent = '{n}'\n"
+UNLIMITED = StoreTable(min_free_disk=0)
 LONG_AFTER = 90.0
 """Seconds of patience in which everything that waits is decided: copies, silent unlinked files, searches."""
 
@@ -71,6 +72,7 @@ class Agent:
         scan_interval: float = 1.0,
         files: Files = HOST_FILES,
         max_open: int = MAX_OPEN,
+        limits: StoreTable = UNLIMITED,
         **source: object,
     ) -> None:
         self.state = root / "state"
@@ -86,6 +88,7 @@ class Agent:
         )
         self._files = files
         self._max_open = max_open
+        self._limits = limits
         self.watched = watched
         self.clock = SteppedClock()
         self.delivered: list[tuple[int, str]] = []
@@ -110,7 +113,7 @@ class Agent:
             self.following,
             Engine(self._rules, Host("host", "127.0.0.1"), 1.0),
             self.store,
-            StoreTable(min_free_disk=0),
+            self._limits,
             wake=self.wake,
             recorded=lambda: None,
             watcher=self.watcher,

@@ -93,11 +93,15 @@ def test_the_first_scan_of_twice_as_many_files_costs_twice_as_much(tmp_path: Pat
     assert many / 1200 < 1.5 * few / 300
 
 
-def test_a_quiet_line_waits_for_one_turn_of_a_busy_file(tmp_path: Path) -> None:
-    """However much a file has, others are read after one turn of it, in every pass (hazard 6.2)."""
+BUSY = {"lines": b"nothing to see here\n" * 400_000, "one line": b"x" * 8_000_000, "NULs": bytes(8_000_000) + b"end\n"}
+
+
+@pytest.mark.parametrize("content", BUSY)
+def test_a_quiet_line_waits_for_one_turn_of_a_busy_file(tmp_path: Path, content: str) -> None:
+    """Whatever and however much a file has, others are read after one turn of it, in every pass (6.2, 3.2, 1.4)."""
     logs = tmp_path / "logs"
     logs.mkdir()
-    (logs / "a-busy.log").write_bytes(b"nothing to see here\n" * 400_000)
+    (logs / "a-busy.log").write_bytes(BUSY[content])
     (logs / "quiet.log").touch()
     files = CountingFiles()
     agent = Agent(tmp_path, f"{logs}/*.log", files=files)

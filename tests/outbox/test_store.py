@@ -206,6 +206,18 @@ def test_a_second_agent_is_refused_and_the_lock_dies_with_its_holder(tmp_path: P
     StateLock(tmp_path).close()
 
 
+def test_a_child_process_does_not_keep_the_lock(tmp_path: Path) -> None:
+    """What the holder started, and what outlives it, holds nothing (hazard 5.7)."""
+    lock = StateLock(tmp_path)
+    child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False)
+    lock.close()
+    try:
+        StateLock(tmp_path).close()
+        assert child.poll() is None
+    finally:
+        child.communicate()
+
+
 def test_a_directory_that_cannot_be_made_is_one_clear_message(tmp_path: Path) -> None:
     """The message names the directory and what to do."""
     (tmp_path / "file").write_text("")

@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from shipper.tailing.followed import UNLINKED_SILENCE
 from shipper.tailing.following import Following
 from shipper.tailing.tailer import Halt
 from tests.tailing.archiving import PACK
+from tests.tailing.test_discovery import as_nobody, open_path
+
+__all__ = ["open_path"]
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -660,15 +664,59 @@ def test_other_sources_after_a_reload_keep_the_positions(tmp_path: Path) -> None
     host.following.close()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_file_is_read_when_it_may_be(host: Host) -> None:
-    """Permission denied is a reason that is told, and looked at again by each scan (hazard 2.4)."""
-    host.write("a.log", "1")
-    (host.root / "a.log").chmod(0)
-    host.scan()
-    assert "Permission denied" in host.following.skipped["app"][str(host.root / "a.log")]
-    (host.root / "a.log").chmod(0o600)
-    host.scan()
+def scan_as_nobody(host: Host) -> None:
+    """Scan with the rights of an ordinary user: root may read everything."""
+    with as_nobody() if os.geteuid() == 0 else nullcontext():
+        host.scan()
 
-    assert host.lines == ["1"]
+
+def test_permission_that_is_missing_for_a_while(open_path: Path) -> None:
+    """An open file is read on, a closed one keeps its position until it may be opened again, and says why (2.4)."""
+    host = Host(open_path)
+    log = open_path / "a.log"
+    host.write("a.log", "1")
+    log.chmod(0o644)
+    scan_as_nobody(host)
+    with log.open("a", buffering=1) as writer:
+        log.chmod(0)
+        writer.write("2\n")
+        scan_as_nobody(host)
+        assert host.lines == ["1", "2"]
+        host.restart()
+        writer.write("3\n")
+        for _ in range(3):
+            scan_as_nobody(host)
+    assert host.lines == ["1", "2"]
+    assert "Permission denied" in host.following.skipped["app"][str(log)]
+    log.chmod(0o644)
+    scan_as_nobody(host)
     host.following.close()
+
+    assert host.lines == ["1", "2", "3"]
+
+
+def cri_part(tag: str, text: str) -> str:
+    return f"2026-11-23T10:00:00Z stdout {tag} {text}"
+
+
+def docker_part(tag: str, text: str) -> str:
+    end = "\\n" if tag == "F" else ""
+    return f'{{"log":"{text}{end}","stream":"stdout","time":"2026-11-23T10:00:00Z"}}'
+
+
+@pytest.mark.parametrize(("form", "part"), [("docker", docker_part), ("cri", cri_part)])
+def test_parts_of_a_message_on_both_sides_of_a_rotation(
+    tmp_path: Path, form: str, part: Callable[[str, str], str]
+) -> None:
+    """Whether they are joined or not, no part is lost, repeated or out of order (hazards 4.2, 4.3)."""
+    host = Host(tmp_path, format=form)
+    host.write("a.log", part("P", "first "))
+    host.scan()
+    (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+    host.write("a.log", part("F", "last"))
+    for _ in range(3):
+        host.scan()
+        host.clock += host.source.partial_timeout
+    host.following.close()
+
+    assert "".join(sorted(host.lines)) == "first last"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from shipper.events import Block, LineState, Origin
 from shipper.tailing.files import LogFile
-from shipper.tailing.tailer import Halt, Tailer
+from shipper.tailing.tailer import READ_BYTES, Halt, Tailer
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 LIMIT = 1024
@@ -81,6 +83,147 @@ def test_an_unfinished_line_is_taken_after_silence(log: Path) -> None:
     append(log, b"\r\nnext\n")
 
     assert reader.read() == [(11, b"next\n")]
+    reader.file.close()
+
+
+LINE = "2026-11-23 错误: disk “sda” is full ✓".encode()
+
+
+@pytest.mark.parametrize("when", ["before the time-out", "after it", "a restart between", "after it, and a restart"])
+def test_a_line_in_two_pieces(log: Path, when: str) -> None:
+    """Cut at any byte: one record when the rest comes in time, two when it does not; no byte twice or lost (3.1)."""
+    for split in range(1, len(LINE) + 1):
+        log.write_bytes(b"")
+        reader = Reader(log)
+        append(log, LINE[:split])
+        blocks = reader.read()
+        if when.startswith("after"):
+            reader.clock += 6
+            blocks += reader.read()
+        if when.endswith("restart") or when.startswith("a restart"):
+            checkpoint = reader.tailer.checkpoint()
+            reader.file.close()
+            reader = Reader(log)
+            assert reader.tailer.resume(checkpoint)
+        append(log, LINE[split:] + b"\n")
+        blocks += reader.read()
+        reader.file.close()
+
+        if not when.startswith("after"):
+            assert blocks == [(0, LINE + b"\n")]
+        elif split < len(LINE):
+            assert blocks == [(0, LINE[:split]), (split, LINE[split:] + b"\n")]
+        else:
+            # a newline that comes late ends a line and is none
+            assert blocks == [(0, LINE)]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("length", [LIMIT - 2, LIMIT - 1, LIMIT, LIMIT + 1, LIMIT + 2])
+def test_lines_about_the_limit(log: Path, length: int, end: bytes) -> None:
+    """A line of just the limit is whole; of a longer one the limit is kept and the rest counted (hazard 3.2)."""
+    reader = Reader(log)
+    append(log, b"x" * length)
+    text = reader.text()
+    append(log, end + b"next\n")
+    text += reader.text()
+    lost = {loss.reason: loss.amount for loss in reader.tailer.take_losses()}
+    reader.file.close()
+    # its CR is one of a line's bytes
+    over = max(0, length + len(end) - 1 - LIMIT)
+
+    assert text == (b"x" * length + end)[: LIMIT if over else None] + b"next\n"
+    assert lost == ({"line_too_long": over} if over else {})
+
+
+def test_a_line_of_a_gigabyte(log: Path) -> None:
+    """It costs its head: a few reads' memory, also over a restart in the middle of it (hazard 3.2)."""
+    size = 2**30
+    with log.open("r+b") as file:
+        file.write(b"x" * READ_BYTES * 4)
+        file.truncate(size - 1)
+        file.seek(size - 1)
+        file.write(b"y")
+    reader = Reader(log)
+    bytes_read = 0
+
+    def read_at(offset: int, length: int) -> bytes:
+        nonlocal bytes_read
+        bytes_read += length
+        return LogFile.read_at(reader.file, offset, length)
+
+    tracemalloc.start()
+    try:
+        reader.file.read_at = read_at  # type: ignore[method-assign]
+        block = reader.tailer.next_block(NOW, 0.0)
+        assert isinstance(block, Block)
+        assert block.data == b"x" * LIMIT
+        for _ in range(2):
+            assert reader.tailer.next_block(NOW, 0.0, most_skipped=READ_BYTES) is Halt.SKIPPED
+        checkpoint = reader.tailer.checkpoint()
+        lost = reader.tailer.take_losses()
+        reader.file.close()
+        reader = Reader(log)
+        assert reader.tailer.resume(checkpoint)
+        assert LIMIT < reader.tailer.offset < 4 * READ_BYTES
+        reader.file.read_at = read_at  # type: ignore[method-assign]
+        assert reader.read() == []
+        append(log, b"z\nnext\n")
+        assert reader.text() == b"next\n"
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    lost += reader.tailer.take_losses()
+    reader.file.close()
+
+    assert sum(loss.amount for loss in lost if loss.reason == "line_too_long") == size + 1 - LIMIT
+    assert peak < 16 * READ_BYTES
+    assert bytes_read < 20 * READ_BYTES
+
+
+@pytest.mark.parametrize("length", [1, 100, LIMIT, 5 * READ_BYTES, 5 * 2**30])
+@pytest.mark.parametrize("restart", [False, True])
+def test_text_is_written_over_the_nuls_at_the_end(log: Path, length: int, restart: bool) -> None:
+    """NULs up to the end are nothing yet, however long they stay: what is written there is read once (hazard 3.6)."""
+    reader = Reader(log)
+    append(log, b"first\n")
+    blocks = reader.read()
+    os.truncate(log, 6 + length)
+    for _ in range(3):
+        assert reader.read() == []
+        assert reader.halted() is Halt.AT_END
+        assert reader.tailer.padding == length
+        reader.clock += 1000
+    if restart:
+        checkpoint = reader.tailer.checkpoint()
+        reader.file.close()
+        reader = Reader(log)
+        assert reader.tailer.resume(checkpoint)
+    with log.open("r+b") as file:
+        file.seek(6)
+        file.write(b"\n" if length == 1 else b"second, as long as you like"[: length - 1] + b"\n")
+    blocks += reader.read()
+    assert reader.tailer.take_losses() == []
+    # and what stays NUL when something follows it is none of its line
+    append(log, b"last\n")
+    text = b"".join(data for _, data in blocks) + reader.text()
+    lost = [(loss.reason, loss.amount) for loss in reader.tailer.take_losses()]
+    written = min(length, 28)
+    reader.file.close()
+
+    assert text == b"first\n" + b"second, as long as you like"[: written - 1] + b"\nlast\n"
+    assert lost == ([("nul", length - written)] if length > written else [])
+
+
+def test_the_nuls_at_the_end_of_a_finished_file_are_passed(log: Path) -> None:
+    """Nobody will write over them: they are counted, and are no record (hazards 1.4, 3.6)."""
+    append(log, b"only\n" + bytes(300))
+    reader = Reader(log)
+    block = reader.tailer.next_block(NOW, 0.0)
+    assert isinstance(block, Block)
+    assert block.data == b"only\n"
+    assert reader.tailer.next_block(NOW, 0.0, flush=True) is Halt.AT_END
+    assert [(loss.reason, loss.amount) for loss in reader.tailer.take_losses()] == [("nul", 300)]
     reader.file.close()
 
 

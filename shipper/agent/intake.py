@@ -160,10 +160,13 @@ class Intake:
         """Give the files their turns; tells whether some have more."""
         until = self._clock.monotonic() + PASS_SECONDS
         due = [f for f in self._following.files.values() if f.is_due(now) and not self._waits(f)]
-        more = False
+        more = was_behind = False
         for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
-            if followed.halt is None and self._clock.monotonic() >= until:
-                return True
+            if followed.halt is None:
+                # one of those that are behind has its turn in every pass, however slow the machine is
+                if was_behind and self._clock.monotonic() >= until:
+                    return True
+                was_behind = True
             self._turn += 1
             followed.turn = self._turn
             more |= self._read(followed, now)

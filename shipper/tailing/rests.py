@@ -168,8 +168,10 @@ class Rests:
         """Say that content is found nowhere. A position whose directory is away is kept: it may be back (2.4)."""
         position, positions = lost.checkpoint, self._register.positions
         if lost.truncated is not None:
-            if lost.unread:
-                lost.truncated.tailer.lose("truncated", lost.unread)
+            tailer = lost.truncated.tailer
+            for reason, amount in (("truncated", lost.unread), ("nul", tailer.padding)):
+                if amount:
+                    tailer.lose(reason, amount)
             return
         reused = self._register.is_found(position.identity.node)
         if not reused and not self._register.exists(os.path.dirname(position.path)):

@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections import Counter
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from shipper.events import Block, Checkpoint, LineState, Loss, Record
 from shipper.tailing.assembly import WideLines, split_lines, without_mark
@@ -30,6 +30,7 @@ from shipper.tailing.decoding import (
     resolve,
 )
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
+from shipper.tailing.holes import hole_at, is_nul, padding
 from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
 from shipper.tailing.trail import Trail
 
@@ -54,14 +55,6 @@ class Content(Protocol):
 
     def reaches(self, offset: int) -> bool:
         """Tell whether there are at least `offset` bytes."""
-
-
-@runtime_checkable
-class Sparse(Protocol):
-    """Content that may have holes."""
-
-    def data_after(self, offset: int) -> int:
-        """Give where data begin at or behind an offset; the file's size when there are none."""
 
 
 class Halt(enum.Enum):
@@ -226,14 +219,14 @@ class Tailer(Generic[FileT]):
             most_skipped: bytes after which a stretch without records is left for the next call, so that other files
                 get their turn (hazard 6.2); None: it is passed to its end.
         """
-        before = self.offset
+        before, window = self.offset, max(READ_BYTES, self._limit + 1)
         while most_skipped is None or self.offset - before < most_skipped:
             kept = len(self._guard)
-            data = self.file.read_at(self.offset - kept, kept + max(READ_BYTES, self._limit + 1))
+            data = self.file.read_at(self.offset - kept, kept + window)
             if data[:kept] != self._guard:
                 return Halt.REWRITTEN
             data = data[kept:]
-            self.padding = 0 if flush else self._padding_in(data)
+            self.padding = 0 if flush else padding(self.file, self.offset, data, may_go_on=len(data) >= window)
             if not data or self.padding:
                 self._unfinished = None
                 return Halt.AT_END
@@ -265,6 +258,9 @@ class Tailer(Generic[FileT]):
             if not flush and not self._is_silent(len(data), now):
                 return Halt.UNFINISHED
             length, line = len(data), LineState.TAKEN
+        if (nuls := data.find(b"\n\0", 0, length)) >= 0:
+            # NULs before a line are skipped wherever they lie, so that no record depends on when it was read
+            length, line = nuls + 1, LineState.START
         block = Block(self.origin, self.path, data[:length], self.offset, self._first_line, read_at)
         self._unfinished = None
         self._advance(block.data, line)
@@ -332,31 +328,14 @@ class Tailer(Generic[FileT]):
             self._pass_hole("nul")
 
     def _pass_hole(self, reason: str) -> None:
-        """Skip a hole at the offset: it costs no reading, however large it is (hazards 1.4, 3.2)."""
-        file: object = self.file
-        if not isinstance(file, Sparse):
-            return
-        there = file.data_after(self.offset)
-        if (further := there - there % len(self._newline)) > self.offset:
-            self._skip_over(reason, further - self.offset)
-            self._move_to(further, self.line)
+        if hole := hole_at(self.file, self.offset, len(self._newline)):
+            self._skip_over(reason, hole)
+            self._move_to(self.offset + hole, self.line)
 
     def _leading_nuls(self, data: bytes) -> int:
         """Count the NULs that a writer without O_APPEND left when its file was cut (hazard 1.4)."""
         nuls = len(data) - len(data.lstrip(b"\0"))
         return nuls - nuls % len(self._newline)
-
-    def _padding_in(self, data: bytes) -> int:
-        """Count the NULs at the offset that reach to the end of the file; 0 when something follows, or may."""
-        if not _is_nul(data):
-            return 0
-        if len(data) < max(READ_BYTES, self._limit + 1):
-            return len(data)
-        file: object = self.file
-        if not isinstance(file, Sparse):
-            return 0
-        end = file.data_after(self.offset + len(data))
-        return 0 if self.file.reaches(end + 1) else end - self.offset
 
     def _is_silent(self, length: int, now: float, timeout: float | None = None) -> bool:
         """Tell whether what is unfinished has not grown for the time-out."""
@@ -373,7 +352,7 @@ class Tailer(Generic[FileT]):
             rest = data
         self._skip_over("line_too_long", len(rest) - (width if newline >= 0 else 0))
         self._advance(rest, LineState.SKIPPING if newline < 0 else LineState.START)
-        if newline < 0 and _is_nul(data):
+        if newline < 0 and is_nul(data):
             self._pass_hole("line_too_long")
 
     def _end_taken(self, data: bytes) -> bool:
@@ -415,11 +394,6 @@ class Tailer(Generic[FileT]):
                 return False
         self._first_line, self._first_line_known = first_line(start[:FIRST_LINE_BYTES])
         return True
-
-
-def _is_nul(data: bytes) -> bool:
-    """Tell whether there is nothing but NULs."""
-    return data.endswith(b"\0") and data == bytes(len(data))
 
 
 def recognises(file: Content, checkpoint: Checkpoint) -> bool:

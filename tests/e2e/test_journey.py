@@ -189,7 +189,7 @@ def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 
 
 def test_secrets_are_in_no_file_and_no_log(host: Host) -> None:
-    """The secret is in the configuration only; state is private."""
+    """The secret is in the configuration only; state is private (hazard 10.2)."""
     host.config.write_text(host.config.read_text().replace('"info"', '"debug"'))
     host.write("a.log", "ERROR 1")
     host.start()

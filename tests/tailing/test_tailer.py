@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import tracemalloc
 from datetime import UTC, datetime
 from pathlib import Path
@@ -279,6 +281,36 @@ def test_any_restarts_give_every_line_once(
         reader.file.close()
 
     assert content == seen
+
+
+NUL_LINES = st.lists(st.text("\0\0ab\r", max_size=6).map(str.encode), max_size=8)
+
+
+@settings(max_examples=100, deadline=None)
+@given(NUL_LINES, st.lists(st.integers(0, 60), max_size=4))
+def test_nuls_are_the_same_in_any_pieces(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], cuts: list[int]
+) -> None:
+    """What is a record, where it begins and what is skipped depends on the bytes, not on when they came (1.4, 3.5)."""
+    log = tmp_path_factory.mktemp("t") / "a.log"
+    content = b"".join(line + b"\n" for line in lines)
+    expected, at = [], 0
+    for line in lines:
+        skipped = len(line) - len(line.lstrip(b"\0"))
+        expected.append((at + skipped, line.lstrip(b"\0") + b"\n"))
+        at += len(line) + 1
+    log.touch()
+    reader = Reader(log)
+    found = []
+    for start, end in itertools.pairwise([0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]):
+        append(log, content[start:end])
+        for offset, data in reader.read():
+            found += [(offset + line.start(), line.group()) for line in re.finditer(rb"[^\n]*\n", data)]
+    lost = sum(loss.amount for loss in reader.tailer.take_losses() if loss.reason == "nul")
+    reader.file.close()
+
+    assert found == expected
+    assert lost == sum(len(line) - len(line.lstrip(b"\0")) for line in lines)
 
 
 @pytest.mark.parametrize("after", [b"", b"short\n", b"other" * 100 + b"\n", b"z" * 90 + b"\nmore than before\n" * 50])

@@ -271,7 +271,10 @@ class Tailer(Generic[FileT]):
         timeout = self._partial_timeout if finished < len(data) else assembler.timeout
         closed = not full and (flush or self._is_silent(len(data), now, timeout))
         lines = split_lines(data if closed else data[:finished], newline)
-        made = assembler.assemble(lines, self.offset, self.line, closed=closed or (full and finished <= self._limit))
+        made = assembler.assemble(lines, self.offset, self.line, closed=closed)
+        if not made.taken and full:
+            # what is open fills a block together with the line behind it: its end would never be seen
+            made = assembler.assemble(lines, self.offset, self.line, closed=True)
         if not made.taken:
             return Halt.UNFINISHED
         state = LineState.TAKEN if closed and finished < len(data) else made.state

@@ -133,6 +133,8 @@ def _open_condition(followed: Followed, now: float) -> FileCondition:
         state, reason = FileState.IDLE, "read to its end"
     elif tailer.waits:
         state, reason = FileState.WAITING, "its last line or record is unfinished"
+    elif followed.predecessor is not None:
+        state, reason = FileState.WAITING, "the record at the end of the file before it may end here"
     return FileCondition(
         followed.path,
         sources,

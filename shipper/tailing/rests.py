@@ -16,6 +16,7 @@ from shipper.tailing.copies import is_read_copy, position_at_end
 from shipper.tailing.files import confirmed
 from shipper.tailing.search import Search
 from shipper.tailing.searches import Lost, Searches
+from shipper.tailing.sequels import part
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -26,17 +27,21 @@ if TYPE_CHECKING:
     from shipper.tailing.followed import Followed, OpenContent
     from shipper.tailing.generations import Generations
     from shipper.tailing.register import Register
+    from shipper.tailing.succession import Succession
     from shipper.tailing.surroundings import Neighbours, Surroundings
 
 
 class Rests:
     """See above. Times are monotonic seconds."""
 
-    def __init__(self, register: Register, surroundings: Surroundings, generations: Generations) -> None:
+    def __init__(
+        self, register: Register, surroundings: Surroundings, generations: Generations, succession: Succession
+    ) -> None:
         """Share what is known of the files."""
         self._register = register
         self._surroundings = surroundings
         self._generations = generations
+        self._succession = succession
         self._searches = Searches()
         self._not_noted: list[Followed] = []
 
@@ -64,6 +69,8 @@ class Rests:
         lost = self._lost(followed.checkpoint(), followed.sources, followed)
         lost.unread = followed.unread()
         followed.held = True
+        # what it holds from now on did not come before anything
+        part(followed, followed.successor)
         self._note_copies(followed)
         self._begin(lost, now)
 
@@ -134,6 +141,7 @@ class Rests:
         self._register.positions.remember(position, followed.tailer.head)
         followed.tailer.restart()
         followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
+        self._succession.begun(followed)
 
     def _follow(self, path: str, content: LogFile | CompressedLog, lost: Lost, now: float) -> None:
         register, positions = self._register, self._register.positions

@@ -159,7 +159,8 @@ class Intake:
         until = self._clock.monotonic() + PASS_SECONDS
         due = [f for f in self._following.files.values() if f.active and not f.held and not self._waits(f)]
         more = False
-        for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
+        # one that waits for another comes after it
+        for followed in sorted(due, key=lambda f: (f.halt is None, f.predecessor is not None, f.turn)):
             if followed.halt is None and self._clock.monotonic() >= until:
                 return True
             self._turn += 1

@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING
 
 from shipper.tailing.formats import assembler_of
-from shipper.tailing.sequels import join
+from shipper.tailing.sequels import join, successors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,14 +75,19 @@ class Succession:
         named = {file.identity.node: file.path for file in generations}
         is_open = self._register.open
         renamed = [is_open[n] for n, name in named.items() if n in is_open and _was_log(is_open[n], name, new.path)]
+        later = {new, *successors(new)}
         times = {
             followed: followed.tailer.file.status().st_mtime_ns
             for followed in (*same_path, *renamed)
-            if followed is not new and not followed.held and followed.source == new.source
+            if followed not in later and not followed.held and followed.source == new.source
         }
         if not times:
             return None
         last, newest = max(times.items(), key=lambda item: item[1])
+        status = new.tailer.file.status()
+        if status.st_size and newest > status.st_mtime_ns:
+            # what is in it already was not written after the other's end
+            return None
         if any((followed.gone_at or 0.0) > (last.gone_at or math.inf) for followed in times):
             # an old process writes on into what was the log before the last one
             return None

@@ -447,6 +447,20 @@ def test_an_old_process_that_writes_on_makes_its_file_no_predecessor(tmp_path: P
     assert sorted(logs.texts) == sorted([FIRST, "\n".join(TRACE[:3]), LAST, "\tstray", FIRST])
 
 
+def test_a_file_that_is_older_than_the_end_of_the_other_did_not_come_after_it(tmp_path: Path) -> None:
+    """An old file that is moved to the log's name continues nothing (hazards 1.13, 4.1)."""
+    logs, rotate = logs_of(tmp_path, "rename")
+    logs.write("a.log", FIRST, *TRACE[:3])
+    logs.look()
+    list(rotate(logs))
+    logs.write("a.log", "\tstray", LAST)
+    time_passes(tmp_path / "a.log", -3600.0)
+    logs.rest()
+    logs.following.close()
+
+    assert "\tstray" in logs.texts
+
+
 def test_two_generations_of_one_time_are_in_no_order(tmp_path: Path) -> None:
     """Nobody knows which of them the new file came after (hazard 4.1)."""
     logs, rotate = logs_of(tmp_path, "rename")
@@ -577,7 +591,7 @@ def test_a_predecessor_whose_content_is_looked_for_keeps_nobody_waiting(tmp_path
     time_passes(tmp_path / "a.log.9.gz", -1.0)
     list(rotate(logs))
     os.truncate(tmp_path / "a.log.1", 0)
-    logs.write("a.log.1", "2026-11-23 other")
+    logs.write("a.log.1", *["2026-11-23 other"] * 10)
     logs.write("a.log", "\tstray", LAST)
     logs.look()
     assert [followed.held for followed in logs.following.files.values()] == [True, False]

@@ -79,7 +79,7 @@ class Succession:
         times = {
             followed: followed.tailer.file.status().st_mtime_ns
             for followed in (*same_path, *renamed)
-            if followed not in later and not followed.held and followed.source == new.source
+            if followed not in later and not followed.held
         }
         if not times:
             return None

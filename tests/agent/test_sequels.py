@@ -181,6 +181,24 @@ def test_the_new_file_is_looked_for_while_the_record_is_open(tmp_path: Path) -> 
     agent.kill()
 
 
+def test_a_new_file_that_need_not_wait_is_read_in_the_same_pass(tmp_path: Path) -> None:
+    """Whichever of the two was found first: the old one has its turn before it (hazard 4.1, I5)."""
+    agent = Agent(tmp_path)
+    agent.write(FIRST)
+    agent.look()
+    agent.rotate()
+    agent.write(*TRACE[:2])
+    (agent.logs / "a.log.1").rename(agent.logs / "a.log.2")
+    agent.rotate()
+    agent.look()
+    agent.write(LAST, FIRST)
+    agent.look()
+
+    assert LAST in agent.texts
+    agent.intake.close()
+    agent.kill()
+
+
 def test_a_quiet_old_file_is_read_as_soon_as_the_new_one_waits_for_it(tmp_path: Path) -> None:
     """What a process wrote there last is not left to the next look at quiet files (hazards 1.1, 4.1)."""
     agent = Agent(tmp_path)

@@ -9,7 +9,6 @@ A full queue pauses the files that fill it, a full disk all of them: the log fil
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import threading
 from collections import Counter
@@ -21,6 +20,7 @@ from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.trouble import Trouble
 from shipper.errors import StateError
 from shipper.tailing.condition import conditions, paused
+from shipper.tailing.sequels import next_blocks, part, successors
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ class Intake:
         until = self._clock.monotonic() + PASS_SECONDS
         due = [f for f in self._following.files.values() if f.is_due(now) and not self._waits(f)]
         more = was_behind = False
-        for followed in sorted(due, key=lambda f: (f.halt is None, f.turn)):
+        # one that waits for another comes after it
+        for followed in sorted(due, key=lambda f: (f.halt is None, f.predecessor is not None, f.turn)):
             if followed.halt is None:
                 # one of those that are behind has its turn in every pass, however slow the machine is
                 if was_behind and self._clock.monotonic() >= until:
@@ -278,26 +279,37 @@ class Intake:
             followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
             if not followed.active:
                 tailer.trail.shorten()
+        elif halt is Halt.UNFINISHED and self._following.is_replaced(followed):
+            # the open record may end in the file that has its name now
+            self._scan_at[followed.source.name] = 0.0
         return halt is None
 
     def _take_blocks(self, followed: Followed, now: float) -> Halt | None:
         """Match what one file has, up to the budget; tells why there was no more. Raises `OSError`."""
         tailer = followed.tailer
-        before, skipped = tailer.offset, tailer.skipped
+        before = tailer.offset
         # what it fed long ago and nothing waits of does not hold it back
         followed.feeds &= self._store.waiting_by_rule().keys()
+        if followed.predecessor is not None and self._waits(followed.predecessor):
+            # nobody knows for how long
+            part(followed.predecessor, followed)
+        together = [tailer, *(later.tailer for later in successors(followed))]
+        passed = sum(each.offset - each.skipped for each in together)
         try:
             while tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
-                found = tailer.next_block(self._clock.now(), now, flush=followed.finite, most_skipped=TURN_BYTES)
+                found = next_blocks(followed, self._clock.now(), now, most_skipped=TURN_BYTES)
                 if found is Halt.SKIPPED:
                     break
                 if isinstance(found, Halt):
                     return found
-                events = self._match(dataclasses.replace(found, others=followed.others))
-                followed.feeds.update(event.rule for event in events)
-                self._events += events
+                # all of them before the next commit: their offsets have moved together
+                for block in found:
+                    events = self._match(block)
+                    followed.feeds.update(event.rule for event in events)
+                    self._events += events
         finally:
-            self._bytes_read += (tailer.offset - before) - (tailer.skipped - skipped)
+            moved = sum(each.offset - each.skipped for each in together)
+            self._bytes_read += moved - passed
         return None
 
     def _take_losses(self, followed: Followed) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shipper.tailing.originals import Originals
     from shipper.tailing.register import Register
     from shipper.tailing.rests import Rests
+    from shipper.tailing.succession import Succession
 
 _COMPRESSED = "compressed ({}); `shipper backfill` reads such files"
 
@@ -30,12 +31,20 @@ _COMPRESSED = "compressed ({}); `shipper backfill` reads such files"
 class Arrivals:
     """Takes files up. Times are monotonic seconds."""
 
-    def __init__(self, register: Register, rests: Rests, families: Families, first_scans: FirstScans) -> None:
+    def __init__(
+        self,
+        register: Register,
+        rests: Rests,
+        families: Families,
+        first_scans: FirstScans,
+        succession: Succession,
+    ) -> None:
         """Share what is known of the files."""
         self._register = register
         self._rests = rests
         self._families = families
         self._first_scans = first_scans
+        self._succession = succession
         self._archives: dict[Node, tuple[int, int, str]] = {}
 
     def keep(self, nodes: Collection[Node]) -> None:
@@ -193,7 +202,7 @@ class Arrivals:
             self._families.suspect(position.path, (source,), position.modified)
         followed = self._register.follow(tailer, (source,), now, listed=position.modified if position else 0)
         followed.seen_by.add(source.name)
-        followed.predecessor = replaced
+        self._succession.begun(followed)
         telemetry.file_found(file.path, tailer.offset)
         return followed
 
@@ -254,6 +263,7 @@ class Arrivals:
             register.positions.forget_identity(position.identity)
         followed = register.follow(tailer, (source,), now, listed=position.modified)
         followed.seen_by.add(source.name)
+        self._succession.begun(followed)
         self._families.suspect(position.path, (source,))
         if file.identity.node not in register.closed:
             telemetry.file_resumed(file.path, tailer.offset)

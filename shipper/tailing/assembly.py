@@ -47,13 +47,15 @@ class Assembler(Protocol):
     def timeout(self) -> float | None:
         """Seconds of silence after which an open record is taken as it is; None for the one of unfinished lines."""
 
-    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:
         """Make records.
 
         Args:
             lines: with their terminators; the last may lack its own when `closed`.
             offset: where the first one begins in the file.
             state: `SKIPPING_RECORD` when the first one may belong to a record over its limits.
+            own: bytes of them that are the file's; what is behind lies in the file after it, and is looked at for the
+                end of a record that is open (hazard 4.1).
             closed: nothing more will come: an open record is taken as it is.
         """
 
@@ -67,8 +69,8 @@ class WideLines:
         """Prepare."""
         self._ends = (newline_of(encoding), "\r".encode(encoding))
 
-    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:  # noqa: ARG002
-        """Take each line; see `Assembler`."""
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:  # noqa: ARG002
+        """Take each line; see `Assembler`. None of them is ever open, so nothing goes on in another file."""
         records = []
         at = 0
         for number, line in enumerate(lines):
@@ -89,6 +91,16 @@ def split_lines(data: bytes, newline: bytes) -> list[bytes]:
         lines.append(data[at:end])
         at = end
     return lines
+
+
+def split_records(records: Sequence[Record], offset: int, line: int) -> tuple[tuple[Record, ...], tuple[Record, ...]]:
+    """Give those that begin before an offset, and the others with offset and line counted from there."""
+    before = [record for record in records if record.offset < offset]
+    behind = [
+        dataclasses.replace(record, offset=record.offset - offset, line=record.line - line)
+        for record in records[len(before) :]
+    ]
+    return tuple(before), tuple(behind)
 
 
 def without_mark(block: Block, mark: bytes) -> Block:

@@ -138,6 +138,8 @@ def _open_condition(followed: Followed, now: float, failure: Failure | None) -> 
         state, reason = FileState.IDLE, "read to the NULs at its end, over which text may yet be written"
     elif tailer.waits:
         state, reason = FileState.WAITING, "its last line or record is unfinished"
+    elif followed.predecessor is not None:
+        state, reason = FileState.WAITING, "the record at the end of the file before it may end here"
     return FileCondition(
         followed.path,
         sources,

@@ -98,8 +98,8 @@ class Containers:
         self._part = part
         self._max_bytes = max_bytes
 
-    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:  # noqa: ARG002
-        """Join parts; see `Assembler`."""
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:  # noqa: ARG002
+        """Join parts; see `Assembler`. Messages that begin in the next file are taken along."""
         open_messages: dict[str, _Message] = {}
         messages: list[_Message] = []
         at = odd = 0

@@ -50,7 +50,10 @@ class Followed:
         halt: why the last look ended; None before the first and while there is more.
         held: not read, since its former content is being looked for.
         saved: offset, state and path of the checkpoint that is in the store; None when it is not there.
-        predecessor: the file that had this one's path before it, while both are open (hazard 4.1).
+        predecessor: the generation of its log directly before it, in which a record may be open that ends in this one;
+            while both are open and that is not decided (hazard 4.1).
+        successor: the other way round.
+        reach: the size that the predecessor had when the first bytes of this one were seen; None before.
         listed: its modification time when its directory was listed last, in nanoseconds: what is rotated from it
             later was written later.
         fresh: nothing of it was read then: what it held may be gone since, and nobody would notice.
@@ -73,6 +76,8 @@ class Followed:
     held: bool = False
     saved: Place | None = None
     predecessor: Followed | None = None
+    successor: Followed | None = None
+    reach: int | None = None
     listed: int = 0
     fresh: bool = False
     retry_at: float = 0.0

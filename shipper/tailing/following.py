@@ -29,6 +29,7 @@ from shipper.tailing.first_scans import FirstScans
 from shipper.tailing.originals import Originals
 from shipper.tailing.register import Register
 from shipper.tailing.rests import Rests
+from shipper.tailing.succession import Succession
 from shipper.tailing.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -107,9 +108,10 @@ class Following:
         )
         self._surroundings = Surroundings(own, files)
         self._families = Families(self._register, self._surroundings, histories or {}, wall)
-        self._rests = Rests(self._register, self._surroundings, self._families, wall)
+        self._succession = Succession(self._register, self._surroundings)
+        self._rests = Rests(self._register, self._surroundings, self._families, self._succession, wall)
         self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
-        self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans)
+        self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans, self._succession)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}
         self._files = files
@@ -190,6 +192,7 @@ class Following:
                     self._families.suspect(position.path, (source,))
         self._families.notice(discovery.entries)
         self._families.settle(now, self._rests.searched())
+        self._succession.settle()
         for node, file in found.items():
             seen = self.files.get(node)
             if seen is not None and self._families.is_settled(file.path):
@@ -208,6 +211,7 @@ class Following:
             self._rests.note_copies()
             self._rests.step(now)
             self._families.settle(now, self._rests.searched())
+            self._succession.settle()
 
     def rewritten(self, followed: Followed, now: float) -> None:
         """Deal with a file whose content before the offset changed: look for the old content's rest, then start at 0.
@@ -216,6 +220,7 @@ class Following:
         """
         self._surroundings.forget()
         self._rests.rewritten(followed, now)
+        self._succession.settle()
 
     def finished(self, now: float) -> Iterator[Followed]:
         """Give the files whose reading ends now; the caller commits, then calls `let_go`."""
@@ -256,6 +261,10 @@ class Following:
     def moved_away(self, followed: Followed) -> bool:
         """Tell whether a file's name now means another file or none: then its directory is scanned at once."""
         return not self._register.is_at(followed.path, followed.node)
+
+    def is_replaced(self, followed: Followed) -> bool:
+        """Tell whether a file's name means another file now, which no scan has found yet."""
+        return self._register.is_new(followed.path)
 
     def changes(self) -> Changes:
         """Give what has to be recorded; call `recorded` with it when it is."""

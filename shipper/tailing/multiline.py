@@ -115,7 +115,7 @@ class Multiline:
         self._max_lines = max_lines
         self._max_bytes = max_bytes
 
-    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, closed: bool) -> Assembled:
+    def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:
         """Join lines; see `Assembler`."""
         records: list[Record] = []
         at, number, skipped = 0, 0, 0
@@ -126,10 +126,18 @@ class Multiline:
             text = strip_terminator(line).decode(self._encoding, "replace")
             if offset + at == 0:
                 text = text.removeprefix("\ufeff")
-            if self._continuation.begins(text, is_open=start is not None or skipping):
+            is_open = start is not None or skipping
+            begins = self._continuation.begins(text, is_open=is_open)
+            if begins or not is_open:
                 if start is not None:
                     records.append(self._record(lines, start, kept, offset))
-                start, kept, skipping = (at, number), at + len(line), False
+                    start = None
+                skipping = False
+                if at >= own:
+                    # the next file's
+                    break
+            if begins:
+                start, kept = (at, number), at + len(line)
             elif skipping:
                 skipped += len(line)
             elif start is None:

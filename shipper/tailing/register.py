@@ -19,6 +19,7 @@ from shipper.tailing.followed import Followed
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import path_pattern
 from shipper.tailing.positions import Positions
+from shipper.tailing.sequels import part
 from shipper.tailing.tailer import Tailer, recognises
 
 if TYPE_CHECKING:
@@ -116,6 +117,14 @@ class Register:
         except OSError:
             return False
         return (status.st_dev, status.st_ino) == node
+
+    def is_new(self, path: str) -> bool:
+        """Tell whether a path leads to a file that no scan has found, as far as one may look."""
+        try:
+            status = self.host.status(path)
+        except OSError:
+            return False
+        return not self.is_found((status.st_dev, status.st_ino))
 
     def exists(self, path: str) -> bool:
         """Tell whether there is anything under a path, as far as one may look."""
@@ -260,9 +269,8 @@ class Register:
         followed.tailer.file.close()
         del self.open[followed.node]
         self.failures.pop(followed.node, None)
-        for other in self.open.values():
-            if other.predecessor is followed:
-                other.predecessor = None
+        part(followed.predecessor, followed)
+        part(followed, followed.successor)
 
     def fail(self, followed: Followed, reason: str, now: float) -> None:
         """Close a file that cannot be read; it is taken up again at its checkpoint, later each time (hazard 2.3).

@@ -16,6 +16,7 @@ from shipper.tailing.copies import is_read_copy, position_at_end
 from shipper.tailing.files import confirmed
 from shipper.tailing.search import Search
 from shipper.tailing.searches import Lost, Searches
+from shipper.tailing.sequels import part
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed, OpenContent
     from shipper.tailing.register import Register
+    from shipper.tailing.succession import Succession
     from shipper.tailing.surroundings import Neighbours, Surroundings
 
 
@@ -38,12 +40,18 @@ class Rests:
     """See above. Times are monotonic seconds."""
 
     def __init__(
-        self, register: Register, surroundings: Surroundings, families: Families, wall: Callable[[], float]
+        self,
+        register: Register,
+        surroundings: Surroundings,
+        families: Families,
+        succession: Succession,
+        wall: Callable[[], float],
     ) -> None:
         """Share what is known of the files; `wall` tells seconds since the epoch as the stamps of files have them."""
         self._register = register
         self._surroundings = surroundings
         self._families = families
+        self._succession = succession
         self._wall = wall
         self._searches = Searches()
         self._not_noted: list[Followed] = []
@@ -72,6 +80,8 @@ class Rests:
         lost = self._lost(followed.checkpoint(), followed.sources, followed)
         lost.unread = followed.unread()
         followed.held = True
+        # what it holds from now on did not come before anything
+        part(followed, followed.successor)
         self._note_copies(followed)
         self._begin(lost, now)
 
@@ -145,6 +155,7 @@ class Rests:
         self._register.positions.remember(position, followed.tailer.head, followed.tailer.trail)
         followed.tailer.restart()
         followed.saved, followed.held, followed.active, followed.changed_at = None, False, True, now
+        self._succession.begun(followed)
 
     def _follow(self, path: str, content: LogFile | CompressedLog, lost: Lost, now: float) -> None:
         register, positions = self._register, self._register.positions

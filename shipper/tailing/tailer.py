@@ -19,7 +19,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from shipper.events import Block, Checkpoint, LineState, Loss, Record
-from shipper.tailing.assembly import WideLines, split_lines, without_mark
+from shipper.tailing.assembly import WideLines, split_lines, split_records, without_mark
 from shipper.tailing.decoding import (
     MARK_BYTES,
     find_last_newline,
@@ -35,6 +35,7 @@ from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerpr
 from shipper.tailing.trail import Trail
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from shipper.events import FileIdentity, Origin
@@ -55,6 +56,30 @@ class Content(Protocol):
 
     def reaches(self, offset: int) -> bool:
         """Tell whether there are at least `offset` bytes."""
+
+
+class Sequel(Protocol):
+    """What the file after this one begins with: a record may begin here and end there (hazards 4.1, 4.2, 4.3).
+
+    Attributes:
+        data: its first bytes, read before the end of this file is: what came before them is there then.
+    """
+
+    data: bytes
+
+    def take(self, size: int, line: LineState, records: Sequence[Record], data: bytes, read_at: datetime) -> None:
+        """Take the first `size` bytes: the end of a record of this file.
+
+        Args:
+            size: bytes.
+            line: where in a line the next one lies.
+            records: those that begin among them, with offsets and lines counted from there; in `data`.
+            data: of the block.
+            read_at: as for `next_block`.
+        """
+
+    def refuse(self) -> None:
+        """Note that nothing of it belongs to a record of this file."""
 
 
 class Halt(enum.Enum):
@@ -208,7 +233,13 @@ class Tailer(Generic[FileT]):
         self.lose(reason, amount)
 
     def next_block(
-        self, read_at: datetime, now: float, *, flush: bool = False, most_skipped: int | None = None
+        self,
+        read_at: datetime,
+        now: float,
+        *,
+        flush: bool = False,
+        most_skipped: int | None = None,
+        sequel: Sequel | None = None,
     ) -> Block | Halt:
         """Take the next whole records.
 
@@ -218,15 +249,18 @@ class Tailer(Generic[FileT]):
             flush: take an unfinished last line at once (a finished file, hazard 3.1).
             most_skipped: bytes after which a stretch without records is left for the next call, so that other files
                 get their turn (hazard 6.2); None: it is passed to its end.
+            sequel: where a record that is open at the end of this file may end.
         """
-        before, window = self.offset, max(READ_BYTES, self._limit + 1)
+        before = self.offset
         while most_skipped is None or self.offset - before < most_skipped:
             kept = len(self._guard)
-            data = self.file.read_at(self.offset - kept, kept + window)
+            data = self.file.read_at(self.offset - kept, kept + self._block_bytes)
             if data[:kept] != self._guard:
                 return Halt.REWRITTEN
             data = data[kept:]
-            self.padding = 0 if flush else padding(self.file, self.offset, data, may_go_on=len(data) >= window)
+            self.padding = (
+                0 if flush else padding(self.file, self.offset, data, may_go_on=len(data) >= self._block_bytes)
+            )
             if not data or self.padding:
                 self._unfinished = None
                 return Halt.AT_END
@@ -245,9 +279,28 @@ class Tailer(Generic[FileT]):
                 self._pass_nuls(data, nuls)
             elif self._assembler is None:
                 return self._take(data, read_at, now, flush=flush)
-            elif (found := self._assemble(self._assembler, data, read_at, now, flush=flush)) is not None:
+            elif (found := self._assemble(self._assembler, data, read_at, now, flush=flush, sequel=sequel)) is not None:
                 return found
         return Halt.SKIPPED
+
+    def peek(self) -> bytes:
+        """Give what a block holds at most of what lies at the offset. Raises `OSError`."""
+        return self.file.read_at(self.offset, self._block_bytes)
+
+    def accept(
+        self, taken: bytes, line: LineState, records: tuple[Record, ...], data: bytes, read_at: datetime
+    ) -> Block:
+        """Pass the file's first bytes, which end a record of the file before it; see `Sequel.take`.
+
+        Returns:
+            The records of this file that lie among them.
+        """
+        self._find_codec(taken[:MARK_BYTES])
+        self._find_first_line(taken)
+        block = Block(self.origin, self.path, data, self.offset, self._first_line, read_at, records=records)
+        self._unfinished = None
+        self._advance(taken, line)
+        return block
 
     def _take(self, data: bytes, read_at: datetime, now: float, *, flush: bool) -> Block | Halt:
         length = whole_records(data, self._limit)
@@ -267,31 +320,49 @@ class Tailer(Generic[FileT]):
         return block
 
     def _assemble(
-        self, assembler: Assembler, data: bytes, read_at: datetime, now: float, *, flush: bool
+        self, assembler: Assembler, data: bytes, read_at: datetime, now: float, *, flush: bool, sequel: Sequel | None
     ) -> Block | Halt | None:
         """Take what the assembler makes records of; None when nothing but skipped bytes was taken."""
-        newline = self._newline
+        newline, own = self._newline, len(data)
         if find_newline(data, newline, 0, self._limit + len(newline)) < 0 and len(data) > self._limit:
             return self._take_head(data, read_at)
+        if sequel is not None and own < self._block_bytes:
+            # half a line is finished by its own writer, or never (hazard 3.1)
+            if data.endswith(newline) and len(newline) == 1:
+                data += sequel.data
+            else:
+                sequel.refuse()
         end = find_last_newline(data, newline) + len(newline)
         finished = end if end >= len(newline) else 0
-        full = len(data) >= max(READ_BYTES, self._limit + 1)
+        full = len(data) >= self._block_bytes
         timeout = self._partial_timeout if finished < len(data) else assembler.timeout
         closed = not full and (flush or self._is_silent(len(data), now, timeout))
         lines = split_lines(data if closed else data[:finished], newline)
-        made = assembler.assemble(lines, self.offset, self.line, closed=closed or (full and finished <= self._limit))
+        made = assembler.assemble(lines, self.offset, self.line, own=own, closed=closed)
+        if not made.taken and full:
+            # what is open fills a block together with the line behind it: its end would never be seen
+            made = assembler.assemble(lines, self.offset, self.line, own=own, closed=True)
         if not made.taken:
             return Halt.UNFINISHED
-        state = LineState.TAKEN if closed and finished < len(data) else made.state
-        block = Block(self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=made.records)
+        if sequel is not None and made.taken == own < len(data):
+            # it begins with a record of its own: this file's last one ends as if nothing came after it
+            sequel.refuse()
+            return self._assemble(assembler, data[:own], read_at, now, flush=flush, sequel=None)
+        state = LineState.TAKEN if made.taken > finished else made.state
+        records = made.records
+        if sequel is not None and made.taken > own:
+            records, theirs = split_records(made.records, self.offset + own, data.count(newline, 0, own))
+            sequel.take(made.taken - own, state, theirs, made.data, read_at)
+            state = LineState.START
+        block = Block(self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=records)
         if self.offset == 0:
             block = without_mark(block, mark_of(self.origin.encoding))
         self._unfinished = None
         if made.skipped:
             self._skip_over("record_too_long", made.skipped)
         self.odd_lines += made.odd
-        self._advance(data[: made.taken], state)
-        return block if made.records else None
+        self._advance(data[: min(made.taken, own)], state)
+        return block if records else None
 
     def _take_head(self, data: bytes, read_at: datetime) -> Block:
         """Take the head of a line over the limit; its rest is skipped."""
@@ -309,6 +380,10 @@ class Tailer(Generic[FileT]):
         self._unfinished = None
         self._advance(block.data, LineState.SKIPPING)
         return block
+
+    @property
+    def _block_bytes(self) -> int:
+        return max(READ_BYTES, self._limit + 1)
 
     def _find_codec(self, head: bytes) -> None:
         """Find out by its first bytes how the file is encoded, once it has some (hazard 3.4)."""

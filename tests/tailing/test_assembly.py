@@ -274,6 +274,17 @@ def test_docker_streams_between_each_other(tmp_path: Path, restart_after: int | 
     assert log.texts == ["out 1", "err 2"]
 
 
+def test_an_open_message_before_a_line_that_fills_a_block(tmp_path: Path) -> None:
+    """Taken as it is, and the line over the limit after it: no log stands still for ever (hazard 3.2, I5)."""
+    log = Log(tmp_path / "a", format="cri")
+    log.write(cri("stdout", "P", "x" * 16000) * 7 + b"y" * 300_000 + b"\n" + cri("stdout", "F", "end"))
+    log.wait()
+    log.file.close()
+
+    assert [len(text) for text in log.texts] == [64 * 1024, 64 * 1024, 3]
+    assert log.lost == {"record_too_long": 7 * 16000 - 64 * 1024, "line_too_long": 300_000 - 64 * 1024}
+
+
 def test_docker_splits_long_messages_anywhere(tmp_path: Path) -> None:
     """Parts are joined until a newline ends them; text in any script survives (hazard 4.2)."""
     log = Log(tmp_path / "a", format="docker")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from shipper.config.model import SourceTable
-from shipper.events import Checkpoint
+from shipper.events import Block, Checkpoint
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.followed import UNLINKED_SILENCE
 from shipper.tailing.following import Following
+from shipper.tailing.sequels import next_blocks
 from shipper.tailing.tailer import Halt
 from tests.tailing.archiving import PACK
 from tests.tailing.test_discovery import as_nobody, open_path
@@ -71,15 +72,19 @@ class Host:
             again = False
             self.following.search(self.clock)
             for followed in [f for f in self.following.files.values() if not f.held]:
-                while not isinstance(block := followed.tailer.next_block(NOW, self.clock, flush=followed.finite), Halt):
-                    self.lines += block.data.decode().splitlines()
+                while not isinstance(blocks := next_blocks(followed, NOW, self.clock), Halt):
+                    self.take(blocks)
                     followed.changed_at = self.clock
-                if block is Halt.REWRITTEN:
+                if blocks is Halt.REWRITTEN:
                     self.following.rewritten(followed, self.clock)
                     again = True
-                followed.halt = block
+                followed.halt = blocks
                 followed.look()
         self.save()
+
+    def take(self, blocks: Sequence[Block]) -> None:
+        for block in blocks:
+            self.lines += block.data.decode().splitlines()
 
     def save(self) -> None:
         changes = self.following.changes()

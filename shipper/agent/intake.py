@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
@@ -284,7 +285,7 @@ class Intake:
             self._scan_at[followed.source.name] = 0.0
         return halt is None
 
-    def _take_blocks(self, followed: Followed, now: float) -> Halt | None:
+    def _take_blocks(self, followed: Followed, now: float, *, flush: bool = False) -> Halt | None:
         """Match what one file has, up to the budget; tells why there was no more. Raises `OSError`."""
         tailer = followed.tailer
         before = tailer.offset
@@ -297,7 +298,7 @@ class Intake:
         passed = sum(each.offset - each.skipped for each in together)
         try:
             while tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
-                found = next_blocks(followed, self._clock.now(), now, most_skipped=TURN_BYTES)
+                found = next_blocks(followed, self._clock.now(), now, most_skipped=TURN_BYTES, flush=flush)
                 if found is Halt.SKIPPED:
                     break
                 if isinstance(found, Halt):
@@ -335,11 +336,20 @@ class Intake:
         if not finished:
             return
         for followed in finished:
-            self._take_losses(followed)
+            self._take_last(followed, now)
         # power loss must not undo offsets and events of files that cannot be read again
         if self._commit() and self._sync():
             for followed in finished:
                 self._following.let_go(followed)
+
+    def _take_last(self, followed: Followed, now: float) -> None:
+        """Give a file that is let go its last turn: what is unfinished is taken as it is, the rest is lost (1.9)."""
+        if self._paused is None and not self._waits(followed) and followed.unread():
+            with suppress(OSError):
+                # then all of it is lost
+                self._take_blocks(followed, now, flush=True)
+        followed.give_up()
+        self._take_losses(followed)
 
     def _commit(self) -> bool:
         """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""

@@ -48,11 +48,11 @@ class Families:
         self._unsettled: dict[str, tuple[SourceTable, ...]] = {}
         self._since: dict[str, int] = {}
         self._entries: dict[str, Mapping[str, int]] = {}
-        self._shut: set[str] = set()
+        self._blocked: set[str] = set()
 
     def __bool__(self) -> bool:
         """Tell whether some family is to be looked at soon; one of which a file cannot be read may take for ever."""
-        return any(log not in self._shut for log in self._unsettled)
+        return any(log not in self._blocked for log in self._unsettled)
 
     def suspect(self, path: str, sources: tuple[SourceTable, ...], since: int = 0) -> None:
         """Look at the family of a file at the next `settle`.
@@ -127,7 +127,10 @@ class Families:
         self.histories.keep(known | {log_of(followed.path) for followed in self._register.open.values()})
 
     def _incomplete(self, now: float) -> set[str]:
-        """Suspect the families of which some file waits or was closed early; they stay suspected until that is over."""
+        """Suspect the families of which some file waits or was closed early; they stay suspected until that is over.
+
+        One of which nothing was read waits too: its position confirms nothing, so only its time tells it apart.
+        """
         register = self._register
         logs = set()
         for _, file in register.waiting.values():
@@ -135,11 +138,17 @@ class Families:
             logs.add(log)
             self._since.setdefault(log, file.modified)
             self._unsettled.setdefault(log, register.sources_of(file.path))
-        self._shut = set()
+        self._blocked = set()
         for _, file in register.shut.values():
-            self._shut.add(log_of(file.path))
+            self._blocked.add(log_of(file.path))
             self._since.setdefault(log_of(file.path), file.modified)
-        logs |= self._shut
+        for followed in register.open.values():
+            if followed.is_untouched():
+                log = log_of(followed.path)
+                self._blocked.add(log)
+                self._since.setdefault(log, followed.seen[1])
+                self._unsettled.setdefault(log, followed.sources)
+        logs |= self._blocked
         for path, (sources, until) in list(register.rested.items()):
             if now >= until:
                 del register.rested[path]

@@ -147,6 +147,10 @@ class Followed:
         """Tell whether it may be read now."""
         return self.active and not self.held and now >= self.retry_at
 
+    def is_untouched(self) -> bool:
+        """Tell whether it holds something and nothing of that was taken."""
+        return not self.tailer.offset and self.seen[0] > 0 and not self.held and not self.finite
+
     def has_grown(self) -> bool:
         """Tell whether there is more than was taken, now and not at the last look."""
         return not self.finite and self.tailer.file.reaches(self.tailer.offset + 1)

@@ -223,7 +223,10 @@ class Following:
         self._succession.settle()
 
     def finished(self, now: float) -> Iterator[Followed]:
-        """Give the files whose reading ends now; the caller commits, then calls `let_go`."""
+        """Give the files whose reading ends now.
+
+        The caller reads once more, gives up the rest, commits, then calls `let_go`.
+        """
         for followed in list(self.files.values()):
             if (followed.gone_at is None and not followed.finite) or followed.held:
                 continue
@@ -233,7 +236,6 @@ class Following:
                 self.fail(followed, error.strerror or str(error), now)
                 continue
             if followed.is_over(now, status):
-                followed.give_up()
                 yield followed
 
     def last_chances(self) -> Iterator[Followed]:

@@ -9,7 +9,7 @@ from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
-from shipper.tailing.known import is_in_open_file, known_part
+from shipper.tailing.known import UndecidedError, is_in_open_file, known_part
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Generations:
             return register.is_resting(file) and register.is_still_found(file.identity.node)
         try:
             known, position = self._known(content, file.size, relatives)
-        except OSError:
+        except (OSError, UndecidedError):
             content.close()
             return False
         if not known and (relatives.may_be_rewritten() or (plain and self._is_empty(file, content, now))):
@@ -188,7 +188,7 @@ class Generations:
             return not content.reaches(position.offset + 1), position
         if is_in_open_file(content, size, relatives.open):
             return True, None
-        return known_part(content, relatives.past)
+        return known_part(content, relatives.past, goes_on=self._register.goes_on)
 
     def _is_empty(self, file: Found, content: LogFile | CompressedLog, now: float) -> bool:
         """Tell whether a plain file was listed empty, and not long ago."""

@@ -15,13 +15,17 @@ from shipper.tailing.positions import KnownContent
 from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from shipper.events import Checkpoint
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
 
 PROOF_BYTES = 64 * 1024
+
+
+class UndecidedError(Exception):
+    """Whether content was read cannot be told before more is known."""
 
 
 def is_in_open_file(content: LogFile | CompressedLog, size: int, relatives: Iterable[Followed]) -> bool:
@@ -42,7 +46,10 @@ def _is_in(content: LogFile | CompressedLog, size: int, followed: Followed) -> b
     if followed.held:
         # its content changed: what it held is being looked for, this may be it, or a copy of its beginning
         held = KnownContent(followed.checkpoint(), followed.tailer.head, is_over=False, trail=followed.tailer.trail)
-        if known_part(content, [held])[0]:
+        try:
+            if known_part(content, [held], goes_on=lambda _: True)[0]:
+                return True
+        except UndecidedError:
             return True
     file = followed.tailer.file
     if isinstance(content, CompressedLog) or followed.finite:
@@ -52,18 +59,22 @@ def _is_in(content: LogFile | CompressedLog, size: int, followed: Followed) -> b
     return is_beginning(content, size, file, file.status().st_size)
 
 
-def known_part(content: LogFile | CompressedLog, known: Iterable[KnownContent]) -> tuple[bool, Checkpoint | None]:
+def known_part(
+    content: LogFile | CompressedLog, known: Iterable[KnownContent], *, goes_on: Callable[[Checkpoint], bool]
+) -> tuple[bool, Checkpoint | None]:
     """Tell whether a generation was read, and where to go on if only its beginning was.
 
     Args:
         content: of the generation.
         known: what was read of its family.
+        goes_on: tells of a position that is not over whether it will be read on where its file is.
 
     Returns:
         Whether nothing of it is left to be read here, and else the position up to which it was read.
 
     Raises:
         OSError: it cannot be read.
+        UndecidedError: it may be a copy of a file that was not looked at yet, or only begin like that.
     """
     head = content.read_at(0, HEAD_BYTES)
     furthest: Checkpoint | None = None
@@ -73,8 +84,10 @@ def known_part(content: LogFile | CompressedLog, known: Iterable[KnownContent]) 
             continue
         if content.reaches(position.offset):
             if recognises(content, position):
-                if not (each.is_over and content.reaches(position.offset + 1)):
+                if not content.reaches(position.offset + 1):
                     return True, None
+                if not each.is_over and goes_on(position):
+                    raise UndecidedError
                 # its beginning may have been read in one place, and its rest in another
                 if furthest is None or position.offset > furthest.offset:
                     furthest = position

@@ -32,7 +32,7 @@ class KnownContent:
     Attributes:
         checkpoint: how far, and what it looks like.
         head: its first bytes where they are kept; else only their hash is known.
-        is_over: nobody reads on where its file is; else that file is known and looked after.
+        is_over: nobody reads on where its file is; else that file may be known and looked after.
         trail: what else is remembered of it, as long as its family is not settled.
     """
 
@@ -110,7 +110,8 @@ class Positions:
     def known(self) -> Iterator[KnownContent]:
         """Give all content that was read: of closed files, and of those that are no more or were rewritten."""
         for node, checkpoint in self._by_node.items():
-            yield KnownContent(checkpoint, self._heads.get(node, b""), checkpoint.finished)
+            over = checkpoint.finished or checkpoint.gone_at is not None
+            yield KnownContent(checkpoint, self._heads.get(node, b""), over)
         for past in self._past.values():
             yield from past
 

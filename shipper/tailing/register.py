@@ -106,6 +106,17 @@ class Register:
         node = file.identity.node
         return node in self.positions and self.closed.get(node) == (file.size, file.modified)
 
+    def goes_on(self, position: Checkpoint) -> bool:
+        """Tell whether a file that is not open will be read on: not one at rest at its end, or that no source wants."""
+        node = position.identity.node
+        if not self.is_found(node):
+            return self.owner(position) is not None
+        try:
+            status = self.host.status(position.path)
+        except OSError:
+            return True
+        return (status.st_dev, status.st_ino) != node or status.st_size != position.offset
+
     def is_still_found(self, node: Node) -> bool:
         """Tell whether a file has the name under which some source's last scan found it."""
         return any(node in seen and self.is_at(seen[node].path, node) for seen in self.found.values())

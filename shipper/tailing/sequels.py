@@ -51,7 +51,7 @@ def successors(followed: Followed) -> Iterator[Followed]:
 
 
 def next_blocks(
-    followed: Followed, read_at: datetime, now: float, *, most_skipped: int | None = None
+    followed: Followed, read_at: datetime, now: float, *, most_skipped: int | None = None, flush: bool = False
 ) -> Sequence[Block] | Halt:
     """Take the next whole records of a file; further blocks are of its successors, whose offsets moved with its own.
 
@@ -60,14 +60,18 @@ def next_blocks(
         read_at: as for `Tailer.next_block`.
         now: likewise.
         most_skipped: likewise.
+        flush: take what is unfinished at its end as it is.
 
     Raises:
         OSError: the file cannot be read.
     """
+    if flush:
+        part(followed.predecessor, followed)
+        part(followed, followed.successor)
     if followed.predecessor is not None and (halt := _wait(followed, followed.predecessor)) is not None:
         return halt
     sequel = None if followed.successor is None else _sequel(followed)
-    flush = followed.finite and sequel is None
+    flush |= followed.finite and sequel is None
     found = followed.tailer.next_block(read_at, now, flush=flush, most_skipped=most_skipped, sequel=sequel)
     if isinstance(found, Halt):
         return found

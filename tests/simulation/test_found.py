@@ -12,6 +12,7 @@ from tests.simulation.world import World, act
 LOGS: dict[str, Any] = {"globs": ("/logs/*.log",)}
 FAMILY: dict[str, Any] = {"globs": ("/logs/app.log*",)}
 FEW = {"descriptors": 4}
+RECORDS = {"multiline": True}
 REUSED = {"generations": False}
 LONG_BANNER = {"banner": b"started %s\n" % (b"-" * 1100)}
 Story = list[tuple[str, int]]
@@ -83,6 +84,19 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
     ]),
     "a file that cannot be read ends no process": (LOGS | {"sources": 2, "style": "links"}, [
         ("stale", 0), ("sleep", 2), ("copytruncate", 0), ("step", 0),
+    ]),
+    "a record that is open at the end of a file that is let go is taken": (FAMILY | RECORDS, [
+        ("write", 2), ("step", 0), ("copytruncate", 0), ("partial", 0), ("step", 0), ("rename", 0), ("sleep", 7),
+        ("compress", 1),
+    ]),
+    "a file of which nothing was taken yet is not accounted for": (FAMILY | RECORDS, [
+        ("write", 1), ("write", 0), ("write", 1), ("write", 0), ("rename twice", 2), ("copytruncate", 0),
+        ("partial", 0), ("sleep", 3), ("rename", 0), ("write", 0), ("rename", 0), ("step", 0), ("compress", 2),
+        ("kill", 0),
+    ]),
+    "nor is what was copied of it": (LOGS | RECORDS | LONG_BANNER | {"hints": True, "sources": 2}, [
+        ("write", 8), ("write", 6), ("write", 1), ("write", 4), ("rename twice", 1), ("step", 0), ("copytruncate", 0),
+        ("rename twice", 0), ("step", 0), ("copytruncate", 0), ("stop", 0),
     ]),
     "a lost file that cannot be read now is read later": (LOGS | {"style": "links", "banner": b"started\n"}, [
         ("partial", 0), ("kill at", 0), ("stale", 0), ("rename", 0), ("sleep", 2), ("partial", 0), ("step", 0),

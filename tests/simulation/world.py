@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import tempfile
 import threading
@@ -16,22 +17,24 @@ import orjson
 
 from shipper.agent.intake import Intake
 from shipper.cloudmonitor import batching
-from shipper.config.model import SourceTable, StoreTable
+from shipper.config.model import MultilineTable, SourceTable, StoreTable
 from shipper.matching.engine import Engine, Host
 from shipper.matching.rulebook import load_rules
+from shipper.outbox.store import Waiting
 from shipper.tailing.following import Following
 from shipper.tailing.identity import confirms
 from tests.simulation.filesystem import Inode, MemoryFiles
 from tests.simulation.logs import STYLES, Logs
 from tests.simulation.seams import POINTS, ForgetfulWatcher, FragileStore, Killed, SimulatedClock
 
+NUMBER = re.compile(r"E (\d+)")
 ROTATED = {"olddir": ("old/app.log.*",), "links": ("/data/*",)}
 RULES = """
 [[rule]]
 id = "numbered"
 match = 'E (?<n>\\d+)'
 event = "E"
-content = "{n} {id}"
+content = "{id} {line}"
 [[rule]]
 id = "other"
 match = 'never'
@@ -53,6 +56,7 @@ class World:
         banner: bytes = b"",
         hints: bool = False,
         sources: int = 1,
+        multiline: bool = False,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
         (self.directory / "rules.toml").write_text(RULES)
@@ -70,10 +74,12 @@ class World:
                 rotated=ROTATED.get(style, ()),
                 start_at="beginning",
                 scan_interval=10.0 if hints else 1.0,
+                multiline=MultilineTable(start=r"^E \d+[0369]\b" if multiline else None),
             )
             for name in ("app", "again")[:sources]
         ]
         self.descriptors = descriptors
+        self.multiline = multiline
         self.recorded: set[int] = set()
         self.delivered: Counter[int] = Counter()
         self.ids: dict[int, set[str]] = {}
@@ -170,7 +176,7 @@ class World:
     def _note(self) -> None:
         """Note which lines are safe: their events are in the store."""
         for event in self.store.next_events(10**6):
-            self.recorded.add(int(orjson.loads(event.payload)["content"].split()[0]))
+            self.recorded.update(_told(event)[1])
 
     def _check_durable(self) -> None:
         """What was read of a file that is gone for good must survive a power loss too (architecture, "power loss")."""
@@ -182,9 +188,10 @@ class World:
         if outcome == "failed" or not waiting:
             return
         for event in waiting:
-            number, identifier = orjson.loads(event.payload)["content"].split()
-            self.delivered[int(number)] += 1
-            self.ids.setdefault(int(number), set()).add(identifier)
+            identifier, numbers = _told(event)
+            for number in numbers:
+                self.delivered[number] += 1
+                self.ids.setdefault(number, set()).add(identifier)
         if outcome == "accepted":
             self.store.acknowledge(waiting)
         else:
@@ -257,9 +264,8 @@ class World:
         """What holds at any moment."""
         assert self.files.open_files <= self.files.descriptors
         # a record that was taken unfinished and one that was taken whole are two (spec, section 4: `{id}`)
-        assert all(len(ids) == 1 for n, ids in self.ids.items() if n not in self.logs.partials), (
-            "a line came with two ids"
-        )
+        told_once = {n: ids for n, ids in self.ids.items() if not self.multiline and n not in self.logs.partials}
+        assert all(len(ids) == 1 for ids in told_once.values()), "a line came with two ids"
 
     def finish(self) -> None:
         """Let everything come to rest, and compare what arrived with what was written."""
@@ -284,6 +290,12 @@ class World:
         self.store.close()
         assert self.files.open_files == 0, "descriptors were leaked"
         shutil.rmtree(self.directory)
+
+
+def _told(event: Waiting) -> tuple[str, list[int]]:
+    """Give an event's id and the numbers of the lines in it."""
+    identifier, _, record = orjson.loads(event.payload)["content"].partition(" ")
+    return identifier, [int(number) for number in NUMBER.findall(record)]
 
 
 ACTIONS: Mapping[str, float] = {
@@ -366,4 +378,5 @@ def settings_of(seed: int) -> dict[str, Any]:
         ),
         "hints": chance.random() < 0.3,
         "sources": chance.choice([1, 1, 1, 2]),
+        "multiline": chance.random() < 0.25,
     }

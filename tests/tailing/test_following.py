@@ -101,6 +101,8 @@ class Host:
 
     def finish(self) -> list[str]:
         finished = list(self.following.finished(self.clock))
+        for followed in finished:
+            followed.give_up()
         self.save()
         for followed in finished:
             self.following.let_go(followed)

@@ -220,6 +220,7 @@ class Years:
             followed.halt = block
             followed.look()
         for followed in list(self.following.finished(self.clock)):
+            followed.give_up()
             self.following.let_go(followed)
         self.following.recorded(self.following.changes())
 

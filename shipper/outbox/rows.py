@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 READ_SOURCES = "SELECT name, globs FROM sources"
+WRITE_SOURCE = "INSERT OR REPLACE INTO sources VALUES (?, ?)"
 READ_LOSSES = "SELECT what, reason, amount FROM losses"
 READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
 READ_WAITING = "SELECT rule, count(*), sum(length(payload)) FROM outbox GROUP BY rule"
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
+WRITE_DEAD_LETTER = (
+    "INSERT INTO dead_letters (rule, event_id, payload, code, message, request_id, died_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+LIMIT_DEAD_LETTERS = "DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY id DESC LIMIT ?)"
 ADD_LOSS = (
     "INSERT INTO losses (what, reason, amount) VALUES (?, ?, ?)"
     " ON CONFLICT (what, reason) DO UPDATE SET amount = amount + excluded.amount"
@@ -65,6 +72,16 @@ def checkpoint_row(checkpoint: Checkpoint) -> tuple[object, ...]:
 def past_rows(log: str, past: Sequence[Checkpoint]) -> list[tuple[object, ...]]:
     """Give the parameters of WRITE_PAST for all that is remembered of one log."""
     return [(os.fsencode(log), place, *checkpoint_row(each)) for place, each in enumerate(past)]
+
+
+def source_rows(scanned: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Give the parameters of WRITE_SOURCE for sources by name."""
+    return [(name, json.dumps(list(globs))) for name, globs in scanned.items()]
+
+
+def source_of(row: tuple[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Give the name and the globs of a row of READ_SOURCES."""
+    return row[0], tuple(json.loads(row[1]))
 
 
 def checkpoint_of(row: tuple[Any, ...]) -> Checkpoint:

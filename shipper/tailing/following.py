@@ -72,7 +72,6 @@ class Following:
         past: Iterable[Checkpoint] = (),
         own: frozenset[str] = frozenset(),
         own_files: frozenset[FileIdentity] = frozenset(),
-        positions_lost: bool = False,
         files: Files = HOST_FILES,
         wall: Callable[[], float] = steady_wall,
         max_open: int = MAX_OPEN,
@@ -86,7 +85,6 @@ class Following:
             past: what was read of content that is no more.
             own: directories of the agent, never read.
             own_files: files of the agent, never read: its log (hazard 6.6).
-            positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
             files: the file system.
             wall: seconds since the epoch, unmoved by jumps of the clock.
             max_open: descriptors that may be held; idle files are closed beyond it (hazard 6.1).
@@ -104,7 +102,7 @@ class Following:
         self._surroundings = Surroundings(own, files)
         self._generations = Generations(self._register, self._surroundings)
         self._rests = Rests(self._register, self._surroundings, self._generations)
-        self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
+        self._first_scans = FirstScans(scanned)
         self._arrivals = Arrivals(self._register, self._rests, self._generations, self._first_scans)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}

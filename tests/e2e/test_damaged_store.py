@@ -99,7 +99,10 @@ def test_waiting_events_that_are_gone_are_made_again(tmp_path: Path) -> None:
 def test_without_positions_files_are_read_from_their_beginning(host: Host, content: bytes) -> None:
     """Also where `start_at` is "end", and when the first start after the damage does not come to read anything."""
     host.config.write_text(host.config.read_text().replace('start_at = "beginning"', 'start_at = "end"'))
+    host.write("a.log")
     host.start()
+    # what is there at the first look counts as read
+    eventually(lambda: "a.log from offset 0" in host.log.read_text())
     host.write("a.log", *errors(1, 2))
     eventually(lambda: numbers(host) == [1, 2])
     assert host.stop() == 0

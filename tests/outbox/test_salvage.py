@@ -377,6 +377,78 @@ def test_what_was_never_written_is_not_believed(tmp_path: Path, written: Content
     assert list(tmp_path.glob("shipper.db.corrupt-*"))
 
 
+@pytest.mark.parametrize("byte", [18, 19])
+def test_a_format_that_sqlite_would_not_write_is_damage(tmp_path: Path, written: Content, byte: int) -> None:
+    """Else it opens, and every write of the agent fails for ever."""
+    overwrite(tmp_path / "shipper.db", byte, b"\x12")
+
+    assert opened(tmp_path) == written
+    assert list(tmp_path.glob("shipper.db.corrupt-*"))
+
+
+def test_events_that_are_hidden_by_their_pages_count_are_missed(tmp_path: Path, written: Content) -> None:
+    """A page that says it has fewer rows reads without an error: positions count only if all pages add up (I2)."""
+    file = tmp_path / "shipper.db"
+    page = page_with(file, b"content 1050")
+    rows = int.from_bytes(file.read_bytes()[page * PAGE + 3 :][:2], "big")
+    overwrite(file, page * PAGE + 3, (rows - 5).to_bytes(2, "big"))
+    kept = opened(tmp_path)
+
+    assert len(kept.events) == len(written.events) - 5
+    assert rewound(kept.files) == rewound(written.files)
+    assert_honest(kept, written)
+
+
+def test_events_between_unreadable_ends_are_found(tmp_path: Path, big: Content) -> None:
+    """The first page and the last one are gone: their numbers say where to look for the others."""
+    file = tmp_path / "shipper.db"
+    destroy(file, page_with(file, b"content 1000"), page_with(file, b"content 4999"))
+    kept = opened(tmp_path)
+
+    assert_honest(kept, big)
+    assert len(big.events) - 250 < len(kept.events) < len(big.events)
+
+
+def test_an_event_written_by_halves_is_none(tmp_path: Path, written: Content) -> None:
+    """NULs in it tell: it is not sent as what it is not, and its line is read again."""
+    file = tmp_path / "shipper.db"
+    overwrite(file, file.read_bytes().index(b"content 1050") + 5, bytes(7))
+    kept = opened(tmp_path)
+
+    assert len(kept.events) == len(written.events) - 1
+    assert rewound(kept.files) == rewound(written.files)
+    assert_honest(kept, written)
+
+
+def test_a_store_that_was_rebuilt_by_hand_is_salvaged_by_its_own_first_page(tmp_path: Path, written: Content) -> None:
+    """Its tables begin elsewhere than in every store, which may be damage: all is kept, and files are read again."""
+    file = tmp_path / "shipper.db"
+    with closing(sqlite3.connect(file, isolation_level=None)) as run:
+        dump = [line for line in run.iterdump() if "sqlite_sequence" not in line]
+    file.unlink()
+    with closing(sqlite3.connect(file, isolation_level=None)) as run:
+        run.execute("CREATE TABLE own (a)")
+        run.executescript("\n".join(dump))
+        run.execute(f"PRAGMA user_version = {schema.VERSION}")
+    destroy(file, page_with(file, b"queue_full"))
+    kept = opened(tmp_path)
+
+    assert (kept.events, kept.sources) == (written.events, written.sources)
+    assert rewound(kept.files) == rewound(written.files)
+    assert_honest(kept, written)
+
+
+@pytest.mark.parametrize("word", [b"modified", b"finished", b"gone_at", b"event_id", b"amount"])
+def test_a_column_of_another_name_is_not_left_out(tmp_path: Path, written: Content, word: bytes) -> None:
+    """Its rows are not taken for those of an older version, which did not have it."""
+    file = tmp_path / "shipper.db"
+    data = file.read_bytes()
+    file.write_bytes(data[:PAGE].replace(word, b"x" + word[1:]) + data[PAGE:])
+
+    assert opened(tmp_path) == written
+    assert list(tmp_path.glob("shipper.db.corrupt-*"))
+
+
 @pytest.mark.parametrize("damage", ["PRAGMA user_version = 0", "ALTER TABLE files RENAME COLUMN guard_length TO g"])
 def test_tables_that_are_not_those_of_the_version_are_damage(tmp_path: Path, written: Content, damage: str) -> None:
     """No migration is tried on them, and no start fails on them again and again."""

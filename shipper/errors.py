@@ -4,6 +4,7 @@
     ├── ConfigurationError       2   shipper.toml or a rule file is wrong: carries every problem found
     ├── CredentialsError         2   no credentials apply at all
     ├── StateError               2   the state directory cannot be used (unwritable, held by another agent)
+    ├── StoreDamagedError        1   damage of the store came to light while it was in use
     ├── TransportError           1   no answer came from the service (DNS, TCP, TLS, time-out)
     └── RefusedError             1   the service answered and did not accept
 
@@ -78,6 +79,10 @@ class StateError(ShipperError):
     """The state directory or the store in it cannot be used."""
 
     exit_code = 2
+
+
+class StoreDamagedError(ShipperError):
+    """Damage of the store came to light while it was in use: trying again is no use, opening it anew is."""
 
 
 class TransportError(ShipperError):

@@ -12,8 +12,12 @@ import sys
 import threading
 from collections import Counter
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _log = logging.getLogger("shipper")
 _lock = threading.Lock()
@@ -81,17 +85,65 @@ def _tell(level: int, code: str, sentence: str, **fields: object) -> None:
     _log.log(level, "%s", sentence, extra={"code": code, "fields": fields})
 
 
-def store_set_aside(file: str, aside: str, reason: str) -> None:
-    """Tell that a damaged store was moved away and a new one begun (hazard 5.3)."""
+def store_set_aside(
+    file: str,
+    aside: str,
+    reason: str,
+    *,
+    kept: Mapping[str, int],
+    partial: Sequence[str],
+    missing_events: int,
+    missing_dead_letters: int,
+    reread: bool,
+) -> None:
+    """Tell that a damaged store is moved away, and what of it is in the new one (hazard 5.3).
+
+    Args:
+        file: the store.
+        aside: where the damaged one is kept.
+        reason: what is wrong with it.
+        kept: rows in the new one, by table.
+        partial: tables that could not be read as a whole.
+        missing_events: waiting events known to be missing.
+        missing_dead_letters: dead letters known to be missing, counted as lost.
+        reread: whether all files are read again, for the sake of waiting events that may be missing.
+    """
     _count("stores_set_aside")
+    names = {"files": "positions", "outbox": "waiting events", "dead_letters": "dead letters"}
+    saved = ", ".join(f"{kept[table]} {name}" for table, name in names.items())
+    sentence = f"The store {file} is damaged ({reason}) and is set aside as {aside}; {saved} are saved from it. "
+    if partial:
+        sentence += f"Not all could be read of: {', '.join(names.get(table, table) for table in partial)}. "
+    if missing_dead_letters:
+        sentence += f"{missing_dead_letters} dead letters are missing by their numbers (events lost, store_damaged). "
+    if reread:
+        known = f" ({missing_events} are missing by their numbers)" if missing_events else ""
+        sentence += f"Since waiting events may be missing{known}, all files are read again from their beginning"
+    else:
+        sentence += "Files without a position are read from their beginning"
     _tell(
         logging.ERROR,
         "store_set_aside",
-        f"The store {file} is damaged ({reason}) and was set aside as {aside}; a new one was begun. "
-        "Files are read again from their beginning, so events may arrive twice; "
-        "those that waited to be sent are in the file set aside.",
+        f"{sentence}, so events may arrive twice.",
         file=file,
         aside=aside,
+        reason=reason,
+        kept=dict(kept),
+        partial=list(partial),
+        missing_events=missing_events,
+        missing_dead_letters=missing_dead_letters,
+        reread=reread,
+    )
+
+
+def store_damaged(reason: str) -> None:
+    """Tell that damage of the store came to light while it was in use: the agent ends (hazard 5.3)."""
+    _count("store_failures")
+    _tell(
+        logging.ERROR,
+        "store_damaged",
+        f"{reason}. The agent ends; its next start sets the store aside and saves from it what can be read.",
+        reason=reason,
     )
 
 

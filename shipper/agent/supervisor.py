@@ -20,7 +20,7 @@ from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.client import Client
 from shipper.cloudmonitor.credentials import find_credentials
 from shipper.config.load import load_config
-from shipper.errors import ConfigurationError
+from shipper.errors import ConfigurationError, StoreDamagedError
 from shipper.events import FileIdentity
 from shipper.matching.engine import Engine
 from shipper.matching.rulebook import load_configured_rules
@@ -56,6 +56,7 @@ class Agent:
             ConfigurationError: the rules are wrong, or the region is unknown.
             CredentialsError: no credentials apply at all.
             StateError: the state directory is in use or cannot be written.
+            StoreDamagedError: the store was damaged while it was opened.
         """
         self.failed = threading.Event()
         self._config = config
@@ -65,6 +66,9 @@ class Agent:
         self._client = connect(config)
         self._lock = StateLock(config.state_path)
         self._store = Store(config.state_path, batching.encode)
+        if self._store.begun_anew:
+            # durable before anything is read: `start_at` would pass over lines whose position was lost (hazard 5.3)
+            self._store.know({source.name: source.paths for source in config.source})
         self._wake = threading.Event()
         self._watcher = Watcher(self._wake)
         self._rules = len(rulebook.rules)
@@ -84,7 +88,6 @@ class Agent:
                 histories=self._store.histories(),
                 own=frozenset({os.path.realpath(config.state_path)}),
                 own_files=_own_files(),
-                positions_lost=self._store.begun_anew,
                 max_open=_max_open(),
             ),
             self._engine(config, rulebook),
@@ -158,6 +161,10 @@ class Agent:
         """Run a loop; an error that nobody foresaw ends the agent loudly instead of leaving half of it running."""
         try:
             run()
+        except StoreDamagedError as error:
+            if not self.failed.is_set():
+                telemetry.store_damaged(str(error))
+            self.failed.set()
         except Exception:  # noqa: BLE001  reported with its traceback, and the process ends with failure
             telemetry.loop_failed(name)
             self.failed.set()

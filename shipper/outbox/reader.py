@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from shipper.outbox import rows
 from shipper.outbox.schema import BYTES_READ, VERSION, refuse_newer, version_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from shipper.events import Checkpoint
@@ -54,11 +54,11 @@ class StoreReader:
 
     def checkpoints(self) -> list[Checkpoint]:
         """Give where every known file was left."""
-        return [rows.checkpoint_of(row) for row in self._query(rows.READ_CHECKPOINTS)]
+        return self._query(rows.READ_CHECKPOINTS, make=rows.checkpoint_of)
 
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that was scanned to the end once, by name."""
-        return {name: tuple(json.loads(globs)) for name, globs in self._query(rows.READ_SOURCES)}
+        return dict(self._query(rows.READ_SOURCES, make=rows.source_of))
 
     def losses(self) -> dict[tuple[str, str], int]:
         """Give what was lost, by ("bytes" or "events", reason)."""
@@ -93,8 +93,10 @@ class StoreReader:
                 f"{VERSION}): start the agent once, which brings it up to date"
             )
 
-    def _query(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
+    def _query(
+        self, statement: str, parameters: tuple[object, ...] = (), *, make: Callable[[Any], Any] = tuple
+    ) -> list[Any]:
         try:
-            return self._connection.execute(statement, parameters).fetchall()
-        except sqlite3.Error as error:
+            return [make(row) for row in self._connection.execute(statement, parameters)]
+        except (sqlite3.Error, ValueError) as error:
             raise StateError(f"the store {self.file} cannot be read: {error}") from None

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 READ_SOURCES = "SELECT name, globs FROM sources"
+WRITE_SOURCE = "INSERT OR REPLACE INTO sources VALUES (?, ?)"
 READ_LOSSES = "SELECT what, reason, amount FROM losses"
 READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
 READ_WAITING = "SELECT rule, count(*), sum(length(payload)) FROM outbox GROUP BY rule"
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
+WRITE_DEAD_LETTER = (
+    "INSERT INTO dead_letters (rule, event_id, payload, code, message, request_id, died_at)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+LIMIT_DEAD_LETTERS = "DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY id DESC LIMIT ?)"
 ADD_LOSS = (
     "INSERT INTO losses (what, reason, amount) VALUES (?, ?, ?)"
     " ON CONFLICT (what, reason) DO UPDATE SET amount = amount + excluded.amount"
@@ -34,7 +41,7 @@ FORGET_FILE = "DELETE FROM files WHERE device = ? AND inode = ? AND generation =
 READ_PAST = f"SELECT {_CHECKPOINT} FROM past ORDER BY log, place"  # noqa: S608
 WRITE_PAST = f"INSERT INTO past (log, place, {_CHECKPOINT}) VALUES (?, ?, {_VALUES})"  # noqa: S608
 READ_HISTORIES = "SELECT log, modified FROM histories"
-WRITE_HISTORY = "INSERT OR REPLACE INTO histories (log, modified) VALUES (?, ?)"
+WRITE_HISTORY = "INSERT INTO histories (log, modified) VALUES (?, ?)"
 FORGET_HISTORY = "DELETE FROM histories WHERE log = ?"
 FORGET_PAST = "DELETE FROM past WHERE log = ?"
 
@@ -68,6 +75,26 @@ def checkpoint_row(checkpoint: Checkpoint) -> tuple[object, ...]:
 def past_rows(log: str, past: Sequence[Checkpoint]) -> list[tuple[object, ...]]:
     """Give the parameters of WRITE_PAST for all that is remembered of one log."""
     return [(os.fsencode(log), place, *checkpoint_row(each)) for place, each in enumerate(past)]
+
+
+def source_rows(scanned: Mapping[str, Sequence[str]]) -> list[tuple[str, str]]:
+    """Give the parameters of WRITE_SOURCE for sources by name."""
+    return [(name, json.dumps(list(globs))) for name, globs in scanned.items()]
+
+
+def source_of(row: tuple[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Give the name and the globs of a row of READ_SOURCES."""
+    return row[0], tuple(json.loads(row[1]))
+
+
+def history_row(log: str, times: Sequence[int]) -> tuple[object, ...]:
+    """Give the parameters of WRITE_HISTORY."""
+    return os.fsencode(log), json.dumps(list(times))
+
+
+def history_of(row: tuple[Any, ...]) -> tuple[str, list[int]]:
+    """Give the log and the times of a row of READ_HISTORIES."""
+    return os.fsdecode(row[0]), json.loads(row[1])
 
 
 def checkpoint_of(row: tuple[Any, ...]) -> Checkpoint:

@@ -109,11 +109,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 VERSION = len(MIGRATIONS)
 
 BYTES_READ = "bytes_read"
+POSITIONS_LOST = "positions_lost"
+"""The counter that is there from the salvage of a damaged store until an agent has said what its sources are."""
 
 
 def version_of(connection: sqlite3.Connection) -> int:
     """Give the number of the last step that was applied; 0 for a database without tables."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def blank(version: int = VERSION) -> sqlite3.Connection:
+    """Make an empty database of a version in memory: what a store of that version looks like."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    for statements in MIGRATIONS[:version]:
+        for statement in statements:
+            connection.execute(statement)
+    return connection
 
 
 def refuse_newer(version: int, file: Path) -> None:

@@ -4,7 +4,8 @@ Promises
 - `record` commits offsets and the events they caused in one transaction: after a crash or power loss both are
   there or neither is, and then the lines are read again (hazards 5.1, 5.2; I2).
 - An event leaves by `acknowledge` or `bury`, and otherwise only by `drop_oldest`, counted as lost in the same commit.
-- A damaged database is set aside and said, never emptied in silence (hazard 5.3).
+- A damaged database is set aside and said, and what is sound in it is there again, never emptied in silence (hazard
+  5.3). Damage that comes to light later is no failing disk: `StoreDamagedError`, and the next opening sets it aside.
 - The directory is 0700, the files in it 0600.
 
 WAL with `synchronous=NORMAL`: a commit survives the death of the process; a power loss may undo the last ones,
@@ -15,22 +16,21 @@ One connection, guarded by a lock: intake and uploader share it.
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shipper.errors import StateError
 from shipper.outbox import rows
 from shipper.outbox.backlog import Backlog, Movement
 from shipper.outbox.opening import open_or_set_aside
-from shipper.outbox.schema import BYTES_READ
+from shipper.outbox.schema import BYTES_READ, POSITIONS_LOST
+from shipper.outbox.trouble import translated
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
@@ -66,11 +66,12 @@ class Refusal:
 
 
 class Store:
-    """The database `shipper.db` of one state directory. Its methods raise `StateError` when the disk fails.
+    """The database `shipper.db` of one state directory.
+
+    Its methods raise `StateError` when the disk fails, `StoreDamagedError` when the database is damaged.
 
     Attributes:
         file: the database.
-        begun_anew: a damaged database was set aside at opening, so positions are unknown.
     """
 
     def __init__(self, directory: Path, encode: Callable[[Event], bytes], name: str = "shipper.db") -> None:
@@ -87,7 +88,7 @@ class Store:
         self.file = directory / name
         self._encode = encode
         self._lock = threading.RLock()
-        self._connection, self.begun_anew = open_or_set_aside(self.file)
+        self._connection = open_or_set_aside(self.file)
         self._backlog = Backlog()
         # what the transaction at hand adds and takes away
         self._moved: list[Movement] = []
@@ -121,11 +122,11 @@ class Store:
 
     def histories(self) -> dict[str, list[int]]:
         """Give the modification times of the generations that were accounted for, by log."""
-        return {os.fsdecode(log): json.loads(times) for log, times in self._query(rows.READ_HISTORIES)}
+        return dict(map(rows.history_of, self._query(rows.READ_HISTORIES)))
 
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that this store has scanned to the end once, by name."""
-        return {name: tuple(json.loads(globs)) for name, globs in self._query(rows.READ_SOURCES)}
+        return dict(map(rows.source_of, self._query(rows.READ_SOURCES)))
 
     def losses(self) -> dict[tuple[str, str], int]:
         """Give what was lost, by ("bytes" or "events", reason)."""
@@ -133,8 +134,21 @@ class Store:
 
     def bytes_read(self) -> int:
         """Give the bytes of files that were ever matched: skipped ones are among the losses instead (I1)."""
-        found = self._query(rows.READ_COUNTER, (BYTES_READ,))
-        return int(found[0][0]) if found else 0
+        return self._counter(BYTES_READ)
+
+    @property
+    def begun_anew(self) -> bool:
+        """Whether a damaged database was set aside, and nobody has called `know` since."""
+        return bool(self._counter(POSITIONS_LOST))
+
+    def know(self, sources: Mapping[str, Sequence[str]]) -> None:
+        """Take these sources, by name with their globs, as scanned although their positions may be lost.
+
+        A file of theirs without a position is then read from 0, also by the next process (spec, `start_at`).
+        """
+        with self._transaction() as run:
+            run.executemany(rows.WRITE_SOURCE, rows.source_rows(sources))
+            run.execute("DELETE FROM counters WHERE name = ?", (POSITIONS_LOST,))
 
     def record(
         self,
@@ -168,16 +182,12 @@ class Store:
                 run.execute(rows.FORGET_PAST, (os.fsencode(log),))
                 run.executemany(rows.WRITE_PAST, rows.past_rows(log, contents))
             for log, times in (histories or {}).items():
-                if times is None:
-                    run.execute(rows.FORGET_HISTORY, (os.fsencode(log),))
-                else:
-                    run.execute(rows.WRITE_HISTORY, (os.fsencode(log), json.dumps(times)))
+                run.execute(rows.FORGET_HISTORY, (os.fsencode(log),))
+                if times is not None:
+                    run.execute(rows.WRITE_HISTORY, rows.history_row(log, times))
             run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
-            run.executemany(
-                "INSERT OR REPLACE INTO sources VALUES (?, ?)",
-                [(name, json.dumps(list(globs))) for name, globs in (scanned or {}).items()],
-            )
+            run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:
                 run.execute(rows.ADD_TO_COUNTER, (BYTES_READ, read))
             self._moved += [Movement(rule, 1, len(payload)) for rule, _, payload in payloads]
@@ -232,8 +242,7 @@ class Store:
         with self._transaction() as run:
             self._remove(run, [refused])
             run.execute(
-                "INSERT INTO dead_letters (rule, event_id, payload, code, message, request_id, died_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                rows.WRITE_DEAD_LETTER,
                 (
                     refused.rule,
                     refused.event_id,
@@ -244,11 +253,7 @@ class Store:
                     datetime.now(UTC).isoformat(timespec="milliseconds"),
                 ),
             )
-            gone = run.execute(
-                "DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY id DESC LIMIT ?)",
-                (limit,),
-            ).rowcount
-            if gone:
+            if gone := run.execute(rows.LIMIT_DEAD_LETTERS, (limit,)).rowcount:
                 run.execute(rows.ADD_LOSS, ("events", "dead_letters_full", gone))
 
     def dead_letter_count(self) -> int:
@@ -258,7 +263,7 @@ class Store:
     def sync(self) -> None:
         """Make every commit so far survive a power loss: the write-ahead log is flushed to the disk."""
         wal = self.file.with_name(self.file.name + "-wal")
-        with self._lock, _translated(self.file):
+        with self._lock, translated(self.file):
             try:
                 descriptor = os.open(wal, os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
@@ -279,14 +284,18 @@ class Store:
             if run.execute("DELETE FROM outbox WHERE seq = ?", (event.seq,)).rowcount:
                 self._moved.append(Movement(event.rule, -1, -len(event.payload)))
 
+    def _counter(self, name: str) -> int:
+        found = self._query(rows.READ_COUNTER, (name,))
+        return int(found[0][0]) if found else 0
+
     def _query(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
-        with self._lock, _translated(self.file):
+        with self._lock, translated(self.file):
             return self._connection.execute(statement, parameters).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything in the block or nothing; the numbers in memory follow the database."""
-        with self._lock, _translated(self.file):
+        with self._lock, translated(self.file):
             self._moved = []
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
@@ -298,11 +307,3 @@ class Store:
                 raise
             for movement in self._moved:
                 self._backlog.move(movement)
-
-
-@contextmanager
-def _translated(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StateError(f"the store {file} cannot be used now: {error}") from error

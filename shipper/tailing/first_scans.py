@@ -16,15 +16,13 @@ if TYPE_CHECKING:
 class FirstScans:
     """The globs of each source whose first scan is complete, in the store and since this process began."""
 
-    def __init__(self, scanned: Mapping[str, Sequence[str]], *, positions_lost: bool) -> None:
+    def __init__(self, scanned: Mapping[str, Sequence[str]]) -> None:
         """Begin with what the store says.
 
         Args:
             scanned: globs by source name.
-            positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
         """
         self._scanned = {name: tuple(globs) for name, globs in scanned.items()}
-        self._positions_lost = positions_lost
         self._begun: set[str] = set()
         self._to_record: dict[str, tuple[str, ...]] = {}
         self._first: dict[str, set[Node]] = {}
@@ -52,7 +50,7 @@ class FirstScans:
 
     def begins_at_end(self, source: SourceTable, path: str, node: Node) -> bool:
         """Tell whether `start_at = "end"` applies to a file without a checkpoint."""
-        if source.start_at != "end" or self._positions_lost or not self.was_there(source, node):
+        if source.start_at != "end" or not self.was_there(source, node):
             return False
         return not any(path_pattern(glob).fullmatch(path) for glob in self._scanned.get(source.name, ()))
 

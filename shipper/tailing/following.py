@@ -68,7 +68,6 @@ class Following:
         histories: Mapping[str, Collection[int]] | None = None,
         own: frozenset[str] = frozenset(),
         own_files: frozenset[FileIdentity] = frozenset(),
-        positions_lost: bool = False,
         files: Files = HOST_FILES,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -84,7 +83,6 @@ class Following:
             histories: see `Histories`.
             own: directories of the agent, never read.
             own_files: files of the agent, never read: its log (hazard 6.6).
-            positions_lost: the store had to be begun anew: unknown files are read from 0 rather than from the end.
             files: the file system.
             wall: the wall clock, in seconds since the epoch.
             monotonic: seconds since any moment.
@@ -110,7 +108,7 @@ class Following:
         self._families = Families(self._register, self._surroundings, histories or {}, wall)
         self._succession = Succession(self._register, self._surroundings)
         self._rests = Rests(self._register, self._surroundings, self._families, self._succession, wall)
-        self._first_scans = FirstScans(scanned, positions_lost=positions_lost)
+        self._first_scans = FirstScans(scanned)
         self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans, self._succession)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}

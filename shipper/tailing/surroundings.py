@@ -25,9 +25,7 @@ _PACKED = r"\.(?:gz|bz2|xz|zst)"
 # app-20261123.log, app.1.log, and either of them compressed
 _INFIX = re.compile(rf"(.+?)[.\-_@]{_STAMP}(\.[A-Za-z]\w*)(?:{_PACKED})?", re.DOTALL)
 # app.log.3.gz, app.log-20261123, app.log.2026-11-23T10.zst, app.log.old
-_SUFFIXES = re.compile(
-    rf"(?:[.\-_@]{_STAMP}|{_PACKED}|[.\-_](?:old|bak|backup|prev|previous|last|orig|save|rotated)|~)+\Z"
-)
+_SUFFIXES = re.compile(rf"(?:[.\-_@]{_STAMP}|{_PACKED}|[.\-_](?:old|bak|prev)|~)+\Z")
 
 
 @lru_cache(maxsize=65536)

@@ -3,8 +3,7 @@
 In each pass every file that was read to its end has its turn first, then those that are behind, in turn, until
 `PASS_SECONDS` are over: so a file written as fast as the disk allows keeps no quiet one waiting (hazard 6.2). Offsets
 are committed together with the events they caused. Between passes it waits for a hint, or for the next scan.
-A full queue pauses the files that fill it, a full disk all of them: the log files are the buffer. Only with
-`overflow = "drop_oldest"` events are dropped, and counted.
+What there is no room for waits in the log files, see `room`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
-from shipper.agent import backpressure
 from shipper.agent.clock import HOST_CLOCK
-from shipper.agent.trouble import Trouble
-from shipper.errors import StateError
+from shipper.agent.commits import Commits
+from shipper.agent.room import Room
 from shipper.tailing.condition import conditions, paused
 from shipper.tailing.sequels import next_blocks, part, successors
 from shipper.tailing.tailer import Halt
@@ -28,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from shipper.agent.clock import Clock
+    from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
-    from shipper.events import Block, Event, Loss
+    from shipper.events import Block, Event
     from shipper.matching.engine import Engine, Tally
     from shipper.outbox.store import Store
-    from shipper.tailing.changes import Changes
     from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed
     from shipper.tailing.following import Following
@@ -41,13 +39,10 @@ if TYPE_CHECKING:
 TURN_BYTES = 256 * 1024
 PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
-SAVE_INTERVAL = 1.0
 ACTIVE_POLL = 0.05
 ACTIVE_FOR = 2.0
 UNWATCHED_POLL = 1.0
 BUSY_PASSES = 20
-STORE_RETRY = 1.0
-TOLD_RULES = 5
 
 
 class Intake:
@@ -84,9 +79,7 @@ class Intake:
         self._following = following
         self._engine = engine
         self._store = store
-        self._limits = limits
         self._wake = wake
-        self._recorded = recorded
         self._watcher = watcher
         self._clock = clock
         self._stopping = threading.Event()
@@ -94,20 +87,11 @@ class Intake:
         self._pending_lock = threading.Lock()
         self._scan_at: dict[str, float] = {}
         self._poll_at = 0.0
-        self._save_at = 0.0
-        self._paused: str | None = None
-        self._told_pause: str | None = None
-        self._failing = False
-        self._store_trouble: Trouble | None = None
-        self._pause: Trouble | None = None
         self.looked_at = clock.monotonic()
         self._busy: Counter[str] = Counter()
         self._turn = 0
-        self._events: list[Event] = []
-        self._losses: list[Loss] = []
-        self._bytes_read = 0
-        self._backpressure = backpressure.NONE
-        self._dropping = False
+        self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
+        self._room = Room(store, limits, self._commits, clock)
 
     def run(self) -> None:
         """Work until `stop`; what was read is committed before this returns."""
@@ -116,7 +100,7 @@ class Intake:
                 self._wait(self._clock.monotonic())
         for followed in self._following.last_chances():
             self._take_losses(followed)
-        self._commit()
+        self._commits.commit()
 
     def stop(self) -> None:
         """Ask `run` to end after the block at hand."""
@@ -132,7 +116,7 @@ class Intake:
 
         def apply() -> None:
             self._engine = engine
-            if sources != self._following.sources and self._commit():
+            if sources != self._following.sources and self._commits.commit():
                 self._following.reconfigure(sources)
                 self._scan_at.clear()
 
@@ -149,21 +133,20 @@ class Intake:
         self._apply_changes()
         self._take_hints()
         self._scan_due(now)
-        more = self._may_read() and self._read_all(now)
+        more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
             return False
-        if self._events or now >= self._save_at:
-            self._commit()
+        if self._commits.events or now >= self._commits.save_at:
+            self._commits.commit()
         self._finish(now)
         return more
 
     def _read_all(self, now: float) -> bool:
         """Give the files their turns; tells whether some have more."""
         until = self._clock.monotonic() + PASS_SECONDS
-        due = [f for f in self._following.files.values() if f.is_due(now) and not self._waits(f)]
         more = was_behind = False
         # one that waits for another comes after it
-        for followed in sorted(due, key=lambda f: (f.halt is None, f.predecessor is not None, f.turn)):
+        for followed in sorted(self._due(now), key=lambda f: (f.halt is None, f.predecessor is not None, f.turn)):
             if followed.halt is None:
                 # one of those that are behind has its turn in every pass, however slow the machine is
                 if was_behind and self._clock.monotonic() >= until:
@@ -172,11 +155,14 @@ class Intake:
             self._turn += 1
             followed.turn = self._turn
             more |= self._read(followed, now)
-            if len(self._events) >= COMMIT_EVENTS:
-                self._commit()
+            if len(self._commits.events) >= COMMIT_EVENTS:
+                self._commits.commit()
             if self._stopping.is_set():
                 break
         return more
+
+    def _due(self, now: float) -> list[Followed]:
+        return [f for f in self._following.files.values() if f.is_due(now) and not self._room.is_closed_to(f)]
 
     def _apply_changes(self) -> None:
         with self._pending_lock:
@@ -266,7 +252,7 @@ class Intake:
             followed.saw(status)
         except OSError as error:
             self._take_losses(followed)
-            self._commit()
+            self._commits.commit()
             self._following.fail(followed, error.strerror or str(error), now)
             return False
         self._take_losses(followed)
@@ -291,13 +277,13 @@ class Intake:
         before = tailer.offset
         # what it fed long ago and nothing waits of does not hold it back
         followed.feeds &= self._store.waiting_by_rule().keys()
-        if followed.predecessor is not None and self._waits(followed.predecessor):
+        if followed.predecessor is not None and self._room.is_closed_to(followed.predecessor):
             # nobody knows for how long
             part(followed.predecessor, followed)
         together = [tailer, *(later.tailer for later in successors(followed))]
         passed = sum(each.offset - each.skipped for each in together)
         try:
-            while tailer.offset - before < TURN_BYTES and len(self._events) < COMMIT_EVENTS:
+            while tailer.offset - before < TURN_BYTES and len(self._commits.events) < COMMIT_EVENTS:
                 found = next_blocks(followed, self._clock.now(), now, most_skipped=TURN_BYTES, flush=flush)
                 if found is Halt.SKIPPED:
                     break
@@ -307,16 +293,16 @@ class Intake:
                 for block in found:
                     events = self._match(block)
                     followed.feeds.update(event.rule for event in events)
-                    self._events += events
+                    self._commits.events += events
         finally:
             moved = sum(each.offset - each.skipped for each in together)
-            self._bytes_read += moved - passed
+            self._commits.bytes_read += moved - passed
         return None
 
     def _take_losses(self, followed: Followed) -> None:
         """Count what was not read, and tell it once for each reason (I1)."""
         losses = followed.tailer.take_losses()
-        self._losses += losses
+        self._commits.losses += losses
         for loss in losses:
             telemetry.bytes_lost(followed.path, loss.reason, loss.amount, told=loss.reason in followed.told)
             followed.told.add(loss.reason)
@@ -338,122 +324,22 @@ class Intake:
         for followed in finished:
             self._take_last(followed, now)
         # power loss must not undo offsets and events of files that cannot be read again
-        if self._commit() and self._sync():
+        if self._commits.commit() and self._commits.sync():
             for followed in finished:
                 self._following.let_go(followed)
 
     def _take_last(self, followed: Followed, now: float) -> None:
         """Give a file that is let go its last turn: what is unfinished is taken as it is, the rest is lost (1.9)."""
-        if self._paused is None and not self._waits(followed) and followed.unread():
+        if not self._room.is_full and not self._room.is_closed_to(followed) and followed.unread():
             with suppress(OSError):
                 # then all of it is lost
                 self._take_blocks(followed, now, flush=True)
         followed.give_up()
         self._take_losses(followed)
 
-    def _commit(self) -> bool:
-        """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
-        changes = self._following.changes()
-        self._save_at = self._clock.monotonic() + SAVE_INTERVAL
-        if not (changes or self._events or self._losses):
-            return True
-        while not self._record(changes):
-            if self._stopping.wait(STORE_RETRY):
-                # nothing of it is in the store: the next start reads these lines again
-                return False
-        self._following.recorded(changes)
-        if self._events:
-            self._recorded()
-        self._events, self._losses, self._bytes_read = [], [], 0
-        return True
-
-    def _record(self, changes: Changes) -> bool:
-        return self._try(
-            lambda: self._store.record(
-                changes.checkpoints,
-                self._events,
-                losses=self._losses,
-                scanned=changes.scanned,
-                read=self._bytes_read,
-                forgotten=changes.forgotten,
-                past=changes.past,
-                histories=changes.histories,
-            )
-        )
-
-    def _sync(self) -> bool:
-        """Make all commits so far survive a power loss; waits like `_commit`."""
-        while not self._try(self._store.sync):
-            if self._stopping.wait(STORE_RETRY):
-                return False
-        return True
-
-    def _try(self, write: Callable[[], None]) -> bool:
-        """Write to the store; a failing disk is told when it begins and when it ends (hazard 5.4)."""
-        try:
-            write()
-        except StateError as error:
-            if not self._failing:
-                self._failing = True
-                self._store_trouble = Trouble(str(error), self._clock.now())
-                telemetry.store_failing(str(error))
-            return False
-        if self._failing:
-            self._failing = False
-            self._store_trouble = None
-            telemetry.store_recovered()
-        return True
-
-    def _may_read(self) -> bool:
-        """Tell whether there is room for new events of any file; changes are told once."""
-        if self._limits.overflow == "drop_oldest":
-            if not self._make_room():
-                return False
-        else:
-            self._backpressure = backpressure.backpressure(self._store.waiting_by_rule(), self._limits.max_queue_bytes)
-        everything, reason = self._backpressure.everything, self._queue_reason()
-        if self._limits.min_free_disk and self._free_disk() < self._limits.min_free_disk:
-            everything, reason = True, "the disk of state_dir has less free space than min_free_disk"
-        if (reason is None) != (self._told_pause is None):
-            telemetry.reading_paused(reason) if reason else telemetry.reading_resumed()
-            self._pause = Trouble(reason, self._clock.now()) if reason else None
-        self._told_pause = reason
-        self._paused = reason if everything else None
-        return not everything
-
-    def _queue_reason(self) -> str | None:
-        if self._backpressure == backpressure.NONE:
-            return None
-        reason = f"{self._store.waiting_count} events wait, as many bytes as max_queue_bytes allows"
-        if self._backpressure.everything:
-            return reason
-        rules = sorted(self._backpressure.rules)
-        names = ", ".join(rules[:TOLD_RULES]) + (f" and {len(rules) - TOLD_RULES} more" if rules[TOLD_RULES:] else "")
-        return f"{reason}; files that feed the rules holding most of them ({names}) wait"
-
-    def _make_room(self) -> bool:
-        """Drop the oldest events over `max_queue_bytes`; told once until the queue is half empty (I1)."""
-        limit = self._limits.max_queue_bytes
-        if self._store.waiting_bytes <= limit:
-            self._dropping &= self._store.waiting_bytes * 2 > limit
-            return True
-        return self._try(self._drop)
-
-    def _drop(self) -> None:
-        if dropped := self._store.drop_oldest(self._limits.max_queue_bytes):
-            telemetry.events_dropped(dropped, told=self._dropping)
-            self._dropping = True
-
-    def _waits(self, followed: Followed) -> bool:
-        return self._backpressure.holds(followed.feeds)
-
-    def _free_disk(self) -> int:
-        status = os.statvfs(self._store.file.parent)
-        return status.f_bavail * status.f_frsize
-
     def _wait(self, now: float) -> None:
         until = min([self._poll_at, *self._scan_at.values()])
-        if self._paused is None and any(f.is_due(now) and not self._waits(f) for f in self._following.files.values()):
+        if not self._room.is_full and self._due(now):
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
@@ -461,12 +347,12 @@ class Intake:
     @property
     def store_trouble(self) -> Trouble | None:
         """Why, and since when, the store cannot be written."""
-        return self._store_trouble
+        return self._commits.trouble
 
     @property
     def pause(self) -> Trouble | None:
         """Why, and since when, nothing is read."""
-        return self._pause
+        return self._room.trouble
 
     @property
     def tallies(self) -> Mapping[str, Tally]:
@@ -486,9 +372,10 @@ class Intake:
         answered = threading.Event()
 
         def look() -> None:
-            held = {followed.tailer.identity for followed in self._following.files.values() if self._waits(followed)}
+            held = {f.tailer.identity for f in self._following.files.values() if self._room.is_closed_to(f)}
             for condition in conditions(self._following, self._clock.monotonic()):
-                reason = self._paused or (self._told_pause if condition.identity in held else None)
+                is_held = self._room.is_full or condition.identity in held
+                reason = self._room.reason if is_held else None
                 found.append(condition if reason is None else paused(condition, reason))
             answered.set()
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from watchdog.observers.inotify_c import CallbackId
 
-from shipper.agent import intake
+from shipper.agent import commits
 from shipper.agent.intake import TURN_BYTES, Intake
 from shipper.cloudmonitor import batching
 from shipper.config.model import MultilineTable, SourceTable, StoreTable
@@ -397,7 +397,7 @@ def test_a_disk_that_takes_nothing_for_a_while(
     tmp_path: Path, limits: StoreTable, pragma: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Whatever SQLite says: nothing is read further, and all goes on by itself; told once, and its end (hazard 5.4)."""
-    monkeypatch.setattr(intake, "STORE_RETRY", 0.001)
+    monkeypatch.setattr(commits, "STORE_RETRY", 0.001)
     reading = Reading(tmp_path, limits, watched=False)
     reading.write(*(f"ERROR {n}" for n in range(100)))
     reading.intake.step(0.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.agent import intake
+from shipper.agent import commits
 from shipper.config.model import StoreTable
 from shipper.errors import StateError
 from tests.kernel.agent import Agent
@@ -211,7 +211,7 @@ def test_a_disk_that_fails_when_a_deleted_file_is_let_go(agent: Blocked, monkeyp
             raise failures.pop()
         synced()
 
-    monkeypatch.setattr(intake, "STORE_RETRY", 0.001)
+    monkeypatch.setattr(commits, "STORE_RETRY", 0.001)
     monkeypatch.setattr(agent.store, "sync", sync)
     log = agent.logs / "app.log"
     agent.block()

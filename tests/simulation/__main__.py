@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 
-from shipper.agent import intake
+from shipper.agent import commits
 from tests.simulation.world import ACTIONS, World, act, settings_of
 
 
@@ -48,7 +48,7 @@ def main() -> int:
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
     say(f"seed {seed}")
     logging.getLogger("shipper").setLevel(logging.CRITICAL)
-    intake.STORE_RETRY = 0.0
+    commits.STORE_RETRY = 0.0
     done: Counter[str] = Counter()
     until = time.monotonic() + options.seconds
     failed = 0

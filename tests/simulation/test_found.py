@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shipper.agent import intake
+from shipper.agent import commits
 from tests.simulation.world import World, act
 
 LOGS: dict[str, Any] = {"globs": ("/logs/*.log",)}
@@ -126,7 +126,7 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_stays_found(name: str, granularity: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of these lost or repeated a line before it was set right."""
-    monkeypatch.setattr(intake, "STORE_RETRY", 0.0)
+    monkeypatch.setattr(commits, "STORE_RETRY", 0.0)
     settings, story = FOUND[name]
     world = World(**settings, granularity=granularity)
     try:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from shipper.agent import intake
+from shipper.agent import commits
 from tests.simulation.world import ACTIONS, World, act, settings_of
 
 WORLDS = 220
@@ -17,7 +17,7 @@ STEPS = 50
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that fails is tried again at once: no real time passes in a simulated world."""
-    monkeypatch.setattr(intake, "STORE_RETRY", 0.0)
+    monkeypatch.setattr(commits, "STORE_RETRY", 0.0)
 
 
 class Machine(RuleBasedStateMachine):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from shipper.agent import intake
+from shipper.agent import commits
 from tests.simulation.world import World, act
 
 LENGTH = int(os.environ.get("SMALL_SCOPE", "4"))
@@ -36,7 +36,7 @@ def stories(length: int, before: Sequence[str] = ()) -> Iterator[tuple[str, ...]
 @pytest.mark.parametrize("first", ["write", "rename", "copytruncate"])
 def test_no_short_story_loses_or_repeats_a_line(first: str, glob: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the order, in both ways to write a glob (I1, I2, hazards 1.1 to 1.6, 5.1)."""
-    monkeypatch.setattr(intake, "STORE_RETRY", 0.0)
+    monkeypatch.setattr(commits, "STORE_RETRY", 0.0)
     told = 0
     for story in stories(LENGTH, [first]):
         world = World(globs=(glob,), generations=False)

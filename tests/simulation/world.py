@@ -148,7 +148,7 @@ class World:
         # a copy whose truncation was not noticed yet can only be told by what was read last, which a restart forgets
         self.crashes += self.between
         self.store.failures = 0
-        self.intake._commit()
+        self.intake._commits.commit()
         self.end()
 
     def end(self) -> None:

@@ -1,0 +1,114 @@
+"""What was read and is not in the store yet, and the commits that bring it there; a failing store is waited for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.agent.trouble import Trouble
+from shipper.errors import StateError
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from shipper.agent.clock import Clock
+    from shipper.events import Event, Loss
+    from shipper.outbox.store import Store
+    from shipper.tailing.changes import Changes
+    from shipper.tailing.following import Following
+
+SAVE_INTERVAL = 1.0
+STORE_RETRY = 1.0
+
+
+class Commits:
+    """Belongs to the intake's thread.
+
+    Attributes:
+        events: made since the last commit.
+        losses: of bytes, likewise.
+        bytes_read: likewise, that the rules saw.
+        save_at: when offsets that made no events are recorded, monotonic.
+        trouble: why, and since when, the store cannot be written.
+    """
+
+    def __init__(
+        self,
+        following: Following,
+        store: Store,
+        *,
+        recorded: Callable[[], None],
+        stopping: threading.Event,
+        clock: Clock,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            following: the files.
+            store: where offsets and events go.
+            recorded: called after events were committed.
+            stopping: set when a failing store is waited for no longer.
+            clock: tells the time.
+        """
+        self.events: list[Event] = []
+        self.losses: list[Loss] = []
+        self.bytes_read = 0
+        self.save_at = 0.0
+        self.trouble: Trouble | None = None
+        self._following = following
+        self._store = store
+        self._recorded = recorded
+        self._stopping = stopping
+        self._clock = clock
+
+    def commit(self) -> bool:
+        """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
+        changes = self._following.changes()
+        self.save_at = self._clock.monotonic() + SAVE_INTERVAL
+        if not (changes or self.events or self.losses):
+            return True
+        if not self._insist(lambda: self._record(changes)):
+            # nothing of it is in the store: the next start reads these lines again
+            return False
+        self._following.recorded(changes)
+        if self.events:
+            self._recorded()
+        self.events, self.losses, self.bytes_read = [], [], 0
+        return True
+
+    def sync(self) -> bool:
+        """Make all commits so far survive a power loss; waits like `commit`."""
+        return self._insist(self._store.sync)
+
+    def attempt(self, write: Callable[[], None]) -> bool:
+        """Write to the store; a failing disk is told when it begins and when it ends (hazard 5.4)."""
+        try:
+            write()
+        except StateError as error:
+            if self.trouble is None:
+                self.trouble = Trouble(str(error), self._clock.now())
+                telemetry.store_failing(str(error))
+            return False
+        if self.trouble is not None:
+            self.trouble = None
+            telemetry.store_recovered()
+        return True
+
+    def _insist(self, write: Callable[[], None]) -> bool:
+        while not self.attempt(write):
+            if self._stopping.wait(STORE_RETRY):
+                return False
+        return True
+
+    def _record(self, changes: Changes) -> None:
+        self._store.record(
+            changes.checkpoints,
+            self.events,
+            losses=self.losses,
+            scanned=changes.scanned,
+            read=self.bytes_read,
+            forgotten=changes.forgotten,
+            past=changes.past,
+            histories=changes.histories,
+        )

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from shipper.events import Node
+    from shipper.tailing.content import Content
     from shipper.tailing.discovery import Found
     from shipper.tailing.files import LogFile
     from shipper.tailing.followed import Followed
     from shipper.tailing.originals import Originals
-    from shipper.tailing.tailer import Content
 
 COPY_PATIENCE = 5.0
 SURE_BYTES = 64

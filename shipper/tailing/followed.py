@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from shipper.events import LineState
-from shipper.tailing.tailer import Content, Halt
+from shipper.tailing.content import Content
+from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
     import os

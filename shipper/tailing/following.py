@@ -29,6 +29,7 @@ from shipper.tailing.first_scans import FirstScans
 from shipper.tailing.originals import Originals
 from shipper.tailing.register import Register
 from shipper.tailing.rests import Rests
+from shipper.tailing.sightings import Sightings
 from shipper.tailing.succession import Succession
 from shipper.tailing.surroundings import Surroundings
 
@@ -108,6 +109,7 @@ class Following:
         self._families = Families(self._register, self._surroundings, histories or {}, wall)
         self._succession = Succession(self._register, self._surroundings)
         self._rests = Rests(self._register, self._surroundings, self._families, self._succession, wall)
+        self._sightings = Sightings(self._register, self._rests, self._families)
         self._first_scans = FirstScans(scanned)
         self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans, self._succession)
         self.skipped: dict[str, dict[str, str]] = {}
@@ -167,7 +169,7 @@ class Following:
         register.stop_waiting(source)
         before = {followed.path: followed for followed in self.files.values()}
         self._rests.note_copies()
-        moved = self._see_known(source, found, discovery.skipped, now)
+        moved = self._sightings.note(source, found, discovery.skipped, now)
         arrivals = self._arrivals.among(found)
         self._arrivals.resume(source, arrivals, discovery.skipped, now)
         self._arrivals.miss(source, arrivals, found_before, now, first=first)
@@ -315,73 +317,6 @@ class Following:
             if not self._register.is_own(node) and (node not in found or (followed and followed.path == file.path)):
                 found[node] = file
         return found
-
-    def _see_known(
-        self, source: SourceTable, found: Mapping[Node, Found], unlisted: Mapping[str, str], now: float
-    ) -> set[Followed]:
-        """Note what became of the open files; gives those whose name changed or went."""
-        moved = set()
-        for followed in list(self.files.values()):
-            path, file = followed.path, found.get(followed.node)
-            try:
-                if file is not None:
-                    self._see_again(followed, source, file, now)
-                    if followed.path != path:
-                        moved.add(followed)
-                elif os.path.dirname(path) in unlisted:
-                    # nobody knows what is in there now
-                    continue
-                elif source.name in followed.seen_by and self._miss(followed, source, now):
-                    moved.add(followed)
-            except OSError as error:
-                self.fail(followed, error.strerror or str(error), now)
-        return moved
-
-    def _miss(self, followed: Followed, source: SourceTable, now: float) -> bool:
-        """Note that a source does not find a file any more; tells whether none does."""
-        followed.seen_by.discard(source.name)
-        if followed.seen_by:
-            self._assign(followed)
-            return False
-        followed.gone_at = now
-        followed.active = True
-        if not followed.held:
-            self._see_rewritten(followed, now)
-        return True
-
-    def _see_again(self, followed: Followed, source: SourceTable, file: Found, now: float) -> None:
-        if source.name not in followed.seen_by:
-            followed.seen_by.add(source.name)
-            self._assign(followed)
-        followed.gone_at = None
-        if followed.source.name == source.name:
-            followed.tailer.path = file.path
-        if followed.fresh and followed.listed != file.modified:
-            self._families.suspect(file.path, followed.sources)
-        if followed.held or followed.seen == (file.size, file.modified):
-            return
-        followed.active = True
-        self._see_rewritten(followed, now)
-        if not followed.held:
-            # while reading pauses nobody else looks how much would be lost (hazard 6.3)
-            followed.seen = (file.size, file.modified)
-
-    def _see_rewritten(self, followed: Followed, now: float) -> None:
-        """Notice a truncation before new files are judged: one of them may be the copy that holds the rest."""
-        if followed.tailer.is_rewritten():
-            self._rests.rewritten(followed, now)
-
-    def _assign(self, followed: Followed) -> None:
-        """Give a file to the sources that find it; another first source reads it on in its own way (hazard 1.11)."""
-        followed.sources = tuple(source for source in self.sources if source.name in followed.seen_by)
-        before = followed.tailer
-        if before.origin.source == followed.source.name:
-            return
-        tailer = self._register.tailer(before.file, before.path, followed.source)
-        if tailer.resume(before.checkpoint()):
-            for loss in before.take_losses():
-                tailer.lose(loss.reason, loss.amount)
-            followed.tailer = tailer
 
     def _bury(self, now: float) -> None:
         """Let go of positions whose files are gone for very long (hazards 5.5, 5.6)."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.content import recognises
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
 from shipper.tailing.known import UndecidedError, is_in_open_file, known_part
-from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from shipper.tailing.tailer import Content
+    from shipper.tailing.content import Content
 
 
 @runtime_checkable

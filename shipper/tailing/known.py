@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipper.tailing.archives import CompressedLog
+from shipper.tailing.content import recognises
 from shipper.tailing.copies import is_beginning
 from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.positions import KnownContent
-from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

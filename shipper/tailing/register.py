@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.tailing.content import recognises
 from shipper.tailing.copies import Copies
 from shipper.tailing.files import LogFile, UnreadableError, confirmed
 from shipper.tailing.followed import Followed
@@ -20,7 +21,7 @@ from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import path_pattern
 from shipper.tailing.positions import Positions
 from shipper.tailing.sequels import part
-from shipper.tailing.tailer import Tailer, recognises
+from shipper.tailing.tailer import Tailer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,9 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from shipper.tailing.archives import CompressedLog, open_content
+from shipper.tailing.content import recognises
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.identity import HEAD_BYTES
-from shipper.tailing.tailer import recognises
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,10 +16,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections import Counter
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from shipper.events import Block, Checkpoint, LineState, Loss, Record
 from shipper.tailing.assembly import WideLines, split_lines, split_records, without_mark
+from shipper.tailing.content import Content, Sequel, recognises
 from shipper.tailing.decoding import (
     MARK_BYTES,
     find_last_newline,
@@ -31,55 +32,16 @@ from shipper.tailing.decoding import (
 )
 from shipper.tailing.framing import FIRST_LINE_BYTES, cut_head, first_line, line_is_over, whole_records
 from shipper.tailing.holes import hole_at, is_nul, padding
-from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, confirms, fingerprint
+from shipper.tailing.identity import GUARD_BYTES, HEAD_BYTES, fingerprint
 from shipper.tailing.trail import Trail
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from shipper.events import FileIdentity, Origin
     from shipper.tailing.assembly import Assembler
 
 READ_BYTES = 256 * 1024
-
-
-class Content(Protocol):
-    """What a tailer reads: a file's bytes by position, whether they lie in it plainly or compressed."""
-
-    @property
-    def identity(self) -> FileIdentity:
-        """What finds the file."""
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read up to `length` bytes; fewer at the end."""
-
-    def reaches(self, offset: int) -> bool:
-        """Tell whether there are at least `offset` bytes."""
-
-
-class Sequel(Protocol):
-    """What the file after this one begins with: a record may begin here and end there (hazards 4.1, 4.2, 4.3).
-
-    Attributes:
-        data: its first bytes, read before the end of this file is: what came before them is there then.
-    """
-
-    data: bytes
-
-    def take(self, size: int, line: LineState, records: Sequence[Record], data: bytes, read_at: datetime) -> None:
-        """Take the first `size` bytes: the end of a record of this file.
-
-        Args:
-            size: bytes.
-            line: where in a line the next one lies.
-            records: those that begin among them, with offsets and lines counted from there; in `data`.
-            data: of the block.
-            read_at: as for `next_block`.
-        """
-
-    def refuse(self) -> None:
-        """Note that nothing of it belongs to a record of this file."""
 
 
 class Halt(enum.Enum):
@@ -469,13 +431,3 @@ class Tailer(Generic[FileT]):
                 return False
         self._first_line, self._first_line_known = first_line(start[:FIRST_LINE_BYTES])
         return True
-
-
-def recognises(file: Content, checkpoint: Checkpoint) -> bool:
-    """Tell whether a file's content is the one a checkpoint was taken from, and reaches as far."""
-    guard_at = checkpoint.offset - checkpoint.guard.length
-    return (
-        file.reaches(checkpoint.offset)
-        and confirms(checkpoint.head, file.read_at(0, checkpoint.head.length))
-        and confirms(checkpoint.guard, file.read_at(guard_at, checkpoint.guard.length))
-    )

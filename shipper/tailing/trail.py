@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from shipper.tailing.identity import GUARD_BYTES
 
 if TYPE_CHECKING:
-    from shipper.tailing.tailer import Content
+    from shipper.tailing.content import Content
 
 RECENT_BYTES = 16 * 1024
 MARK_BYTES = 64 * 1024

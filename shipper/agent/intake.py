@@ -43,6 +43,7 @@ ACTIVE_POLL = 0.05
 ACTIVE_FOR = 2.0
 UNWATCHED_POLL = 1.0
 BUSY_PASSES = 20
+SCAN_SHARE = 0.05
 
 
 class Intake:
@@ -89,6 +90,8 @@ class Intake:
         self._poll_at = 0.0
         self.looked_at = clock.monotonic()
         self._busy: Counter[str] = Counter()
+        self._unheard: set[str] = set()
+        self._scan_cost: dict[str, float] = {}
         self._turn = 0
         self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
         self._room = Room(store, limits, self._commits, clock)
@@ -179,13 +182,19 @@ class Intake:
             self._scan_at.clear()
             for followed in self._following.files.values():
                 followed.active = True
-        if hints.written:
-            for followed in self._following.files.values():
-                if followed.tailer.path in hints.written:
-                    followed.active = True
+        closed = set(hints.written)
+        for followed in self._following.files.values() if hints.written else ():
+            if followed.path in hints.written:
+                followed.active = True
+                closed.discard(followed.path)
+        # known files that are not open, for there are too many: a scan takes them up, within a second
+        written = {os.path.dirname(path) for path in closed if self._following.positions.at(path)}
         for source in self._following.sources:
-            if hints.stirred & self._following.directories.get(source.name, set()):
+            directories = self._following.directories.get(source.name, set())
+            if hints.stirred & directories:
                 self._scan_at[source.name] = 0.0
+            elif written & directories:
+                self._scan_at[source.name] = min(self._scan_at.get(source.name, 0.0), self._poll_at)
 
     def _scan_due(self, now: float) -> None:
         due = [s for s in self._following.sources if now >= self._scan_at.get(s.name, 0.0)]
@@ -202,7 +211,9 @@ class Intake:
             self._listen()
 
     def _scan(self, source: SourceTable, now: float) -> bool:
+        began = self._clock.monotonic()
         arrived = self._following.scan(source, now)
+        self._scan_cost[source.name] = self._clock.monotonic() - began
         soon = self._following.undecided
         self._scan_at[source.name] = now + (min(UNWATCHED_POLL, source.scan_interval) if soon else source.scan_interval)
         return arrived
@@ -217,6 +228,10 @@ class Intake:
             directories = self._following.directories.get(source.name, set())
             if not heard or not all(self._watcher and self._watcher.hears(d) for d in directories):
                 self._scan_at[source.name] = min(self._scan_at[source.name], self._poll_at)
+            elif self._following.has_closed and directories & self._unheard:
+                # files that are not open may have been written to; scans take a small part of the time, however long
+                at = self._poll_at + self._scan_cost.get(source.name, 0.0) / SCAN_SHARE
+                self._scan_at[source.name] = min(self._scan_at[source.name], at)
 
     def _is_heard(self, followed: Followed) -> bool:
         return (
@@ -232,9 +247,9 @@ class Intake:
         for source in self._following.sources:
             if source.watch == "auto":
                 directories |= self._following.directories.get(source.name, set())
-        busy = {directory for directory, passes in self._busy.items() if passes >= BUSY_PASSES}
+        self._unheard = {directory for directory, passes in self._busy.items() if passes >= BUSY_PASSES}
         self._busy.clear()
-        self._watcher.watch(directories, busy)
+        self._watcher.watch(directories, self._unheard)
 
     def _read(self, followed: Followed, now: float) -> bool:
         """Take what one file has, up to the budget; tells whether it had more than that."""

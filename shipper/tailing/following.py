@@ -144,6 +144,11 @@ class Following:
         return [file.path for _, file in self._register.waiting.values()]
 
     @property
+    def has_closed(self) -> bool:
+        """Whether files were closed for want of descriptors: whoever writes to them is noticed by scans only."""
+        return bool(self._register.closed)
+
+    @property
     def undecided(self) -> bool:
         """Whether some file waits to be told from a copy, or for a descriptor: scan again soon."""
         return bool(self._register.copies) or bool(self._register.waiting) or bool(self._families)
@@ -325,7 +330,7 @@ class Following:
             return
         self._purge_at = now + PURGE_INTERVAL
         self.positions.purge_past(now)
-        self._register.forget_failures(now)
+        self._register.forget_gone(now)
         there: dict[str, bool] = {}
         for position in self.positions:
             directory = os.path.dirname(position.path)

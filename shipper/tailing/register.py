@@ -205,8 +205,9 @@ class Register:
         failure = self.failures[node] = Failure(reason, now + delay, delay)
         return failure
 
-    def forget_failures(self, now: float) -> None:
-        """Let go of the failures of files that are not there any more, and are not tried again."""
+    def forget_gone(self, now: float) -> None:
+        """Let go of what is known of files that are not there any more, and are not tried again."""
+        self.closed = {node: seen for node, seen in self.closed.items() if node in self.positions}
         self.failures = {
             node: failure
             for node, failure in self.failures.items()

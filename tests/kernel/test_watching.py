@@ -51,6 +51,25 @@ def test_without_room_for_watches_the_scans_find_everything(
     assert str(logs) in told[0].getMessage()
 
 
+def test_a_file_that_was_closed_for_want_of_descriptors_is_heard_of(tmp_path: Path) -> None:
+    """Written to, it is taken up long before the next scan is due (hazards 2.2, 6.1)."""
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    for number in range(40):
+        append(logs / f"{number}.log", number)
+    agent = Agent(tmp_path, f"{logs}/*.log", watched=True, max_open=10, scan_interval=3600.0)
+    agent.start()
+    try:
+        agent.catch_up(range(40))
+        for number in range(40):
+            append(logs / f"{number}.log", 100 + number)
+            agent.catch_up([100 + number])
+    finally:
+        agent.stop()
+
+    assert sorted(agent.times().elements()) == [*range(40), *range(100, 140)]
+
+
 @pytest.mark.parametrize("watched", [False, True], ids=["no watcher", "watcher"])
 @pytest.mark.parametrize("restart", [False, True], ids=["up", "restarted"])
 def test_a_directory_renamed_away_and_back(root: Path, watched: bool, restart: bool) -> None:

@@ -86,8 +86,9 @@ class Scan:
                     self.broken = True
                     continue
                 key = tuple(row[place] for place in self._key)
-                if reached is not None and (key <= reached) == (order == "ASC"):
-                    # a page that is reached twice: there may be no end to it
+                last = reached or (low if order == "ASC" else high)
+                if last is not None and (key <= last if order == "ASC" else key >= last):
+                    # where keys are in disorder there may be no end to what is between two of them
                     return reached, True
                 reached = key
                 yield row

@@ -86,7 +86,7 @@ def fill(store: Store, files: int, events: int, past: int = 0, dead: int = 3) ->
 def page_with(file: Path, *words: bytes) -> int:
     """Give the first page that holds all of some words."""
     data = file.read_bytes()
-    pages = [n for n in range(len(data) // PAGE) if all(word in data[n * PAGE :][:PAGE] for word in words)]
+    pages = [n for n in range(len(data) // PAGE) if all(word in data[n * PAGE : (n + 1) * PAGE] for word in words)]
     return pages[0]
 
 
@@ -399,6 +399,24 @@ def test_events_that_are_hidden_by_their_pages_count_are_missed(tmp_path: Path, 
     assert_honest(kept, written)
 
 
+def test_rows_in_disorder_are_read_in_bounded_time(tmp_path: Path, big: Content) -> None:
+    """The rows of every page are in the reverse order of their keys: no search between two of them goes on for ever."""
+    file = tmp_path / "shipper.db"
+    data = bytearray(file.read_bytes())
+    for start in range(PAGE, len(data), PAGE):
+        if data[start] == 13:
+            end = start + 8 + 2 * int.from_bytes(data[start + 3 : start + 5], "big")
+            cells = [data[place : place + 2] for place in range(start + 8, end, 2)]
+            data[start + 8 : end] = b"".join(reversed(cells))
+    file.write_bytes(data)
+    destroy(file, *(page_with(file, b"content %d" % n) for n in (1500, 2500, 4500)))
+    kept = opened(tmp_path)
+
+    assert_honest(kept, big)
+    assert kept.files
+    assert rewound(kept.files) == rewound(big.files)
+
+
 def test_events_between_unreadable_ends_are_found(tmp_path: Path, big: Content) -> None:
     """The first page and the last one are gone: their numbers say where to look for the others."""
     file = tmp_path / "shipper.db"
@@ -436,6 +454,7 @@ def test_a_store_that_was_rebuilt_by_hand_is_salvaged_by_its_own_first_page(tmp_
     assert (kept.events, kept.sources) == (written.events, written.sources)
     assert rewound(kept.files) == rewound(written.files)
     assert_honest(kept, written)
+    assert {file.offset for file in kept.files} == {0}
 
 
 @pytest.mark.parametrize("word", [b"modified", b"finished", b"gone_at", b"event_id", b"amount"])
@@ -449,7 +468,21 @@ def test_a_column_of_another_name_is_not_left_out(tmp_path: Path, written: Conte
     assert list(tmp_path.glob("shipper.db.corrupt-*"))
 
 
-@pytest.mark.parametrize("damage", ["PRAGMA user_version = 0", "ALTER TABLE files RENAME COLUMN guard_length TO g"])
+def test_words_about_damage_that_are_no_text_are_no_crash(tmp_path: Path, written: Content) -> None:
+    """SQLite tells the name of the table that it cannot read, whatever became of it."""
+    file = tmp_path / "shipper.db"
+    data = file.read_bytes()
+    first = data[:PAGE].replace(b"tablefiles", b"tablefil\xc5s").replace(b"CREATE TABLE files", b"CREATE TABXE files")
+    file.write_bytes(first + data[PAGE:])
+
+    assert opened(tmp_path) == written
+    assert list(tmp_path.glob("shipper.db.corrupt-*"))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["PRAGMA user_version = 0", "PRAGMA user_version = 3", "ALTER TABLE files RENAME COLUMN guard_length TO g"],
+)
 def test_tables_that_are_not_those_of_the_version_are_damage(tmp_path: Path, written: Content, damage: str) -> None:
     """No migration is tried on them, and no start fails on them again and again."""
     with closing(sqlite3.connect(tmp_path / "shipper.db")) as run:
@@ -458,6 +491,7 @@ def test_tables_that_are_not_those_of_the_version_are_damage(tmp_path: Path, wri
 
     assert opened(tmp_path) == written
     assert list(tmp_path.glob("shipper.db.corrupt-*"))
+    assert not list(tmp_path.glob("shipper.db.v*"))
 
 
 def test_a_position_that_nothing_proves_is_dropped(tmp_path: Path, written: Content) -> None:

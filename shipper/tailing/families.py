@@ -111,7 +111,10 @@ class Families:
             watermark = relatives[log].watermark or self._since.get(log, 0)
             # without one nothing of it was read yet
             whole = not watermark or self._settle(log, watermark, sources, relatives[log], nodes, now)
-            if whole and log not in incomplete:
+            if relatives[log].has_untouched():
+                # rests that lie in another directory are of this family too
+                self._blocked.add(log)
+            elif whole and log not in incomplete:
                 del self._unsettled[log]
                 self._since.pop(log, None)
                 self._register.positions.forget_trails(log)

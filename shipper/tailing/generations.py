@@ -74,6 +74,10 @@ class Relatives:
         except OSError:
             return True
 
+    def has_untouched(self) -> bool:
+        """Tell whether nothing was taken of some open file yet: its position would confirm nothing."""
+        return any(followed.is_untouched() for followed in self.open)
+
     @property
     def watermark(self) -> int:
         """Give the time up to which the family is known, in nanoseconds since the epoch; 0 for nothing."""

@@ -94,6 +94,11 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("partial", 0), ("sleep", 3), ("rename", 0), ("write", 0), ("rename", 0), ("step", 0), ("compress", 2),
         ("kill", 0),
     ]),
+    "nor is its rest in another directory": (FAMILY | RECORDS | {"style": "olddir"}, [
+        ("write", 1), ("write", 1), ("copytruncate", 0), ("partial", 0), ("jump", 0), ("between", 0), ("partial", 0),
+        ("write", 0), ("between", 0), ("rename twice", 1), ("sleep", 3), ("step", 0), ("stop", 0), ("link", 0),
+        ("compress", 2), ("kill", 0),
+    ]),
     "nor is what was copied of it": (LOGS | RECORDS | LONG_BANNER | {"hints": True, "sources": 2}, [
         ("write", 8), ("write", 6), ("write", 1), ("write", 4), ("rename twice", 1), ("step", 0), ("copytruncate", 0),
         ("rename twice", 0), ("step", 0), ("copytruncate", 0), ("stop", 0),

@@ -154,7 +154,11 @@ class Followed:
 
     def has_grown(self) -> bool:
         """Tell whether there is more than was taken, now and not at the last look."""
-        return not self.finite and self.tailer.file.reaches(self.tailer.offset + 1)
+        try:
+            return not self.finite and self.tailer.file.reaches(self.tailer.offset + 1)
+        except OSError:
+            # the descriptor leads nowhere any more
+            return False
 
     def is_unlinked(self) -> bool:
         """Tell whether the open file has no name any more, so that nobody could open it again."""

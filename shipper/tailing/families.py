@@ -47,6 +47,7 @@ class Families:
         self._generations = Generations(register)
         self._unsettled: dict[str, tuple[SourceTable, ...]] = {}
         self._since: dict[str, int] = {}
+        self._floor: dict[str, int] = {}
         self._entries: dict[str, Mapping[str, int]] = {}
         self._blocked: set[str] = set()
 
@@ -67,6 +68,21 @@ class Families:
             self._unsettled[log] = sources
             if since:
                 self._since.setdefault(log, since)
+
+    def look_again(self, path: str, sources: tuple[SourceTable, ...], since: int) -> None:
+        """Look at all generations of a file's family that were written since a moment, accounted for or not.
+
+        What was found may be another file that begins with the same few words (hazard 1.8).
+
+        Args:
+            path: of the file.
+            sources: those that read it.
+            since: in nanoseconds since the epoch; 0 when it is not known.
+        """
+        self.suspect(path, sources, since)
+        if since:
+            log = log_of(path)
+            self._floor[log] = min(since, self._floor.get(log, since))
 
     def is_settled(self, path: str) -> bool:
         """Tell whether everything of a file's family was accounted for."""
@@ -109,6 +125,7 @@ class Families:
         relatives = self._relatives()
         for log, sources in list(self._unsettled.items()):
             watermark = relatives[log].watermark or self._since.get(log, 0)
+            watermark = min(watermark, self._floor.get(log, watermark))
             # without one nothing of it was read yet
             whole = not watermark or self._settle(log, watermark, sources, relatives[log], nodes, now)
             if relatives[log].has_untouched():
@@ -117,6 +134,7 @@ class Families:
             elif whole and log not in incomplete:
                 del self._unsettled[log]
                 self._since.pop(log, None)
+                self._floor.pop(log, None)
                 self._register.positions.forget_trails(log)
                 self.histories.account(log, self._neighbours(log, sources).generations(log), self._wall_ns())
                 continue

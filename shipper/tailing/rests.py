@@ -14,6 +14,7 @@ from shipper import telemetry
 from shipper.tailing.archives import CompressedLog
 from shipper.tailing.copies import is_read_copy, position_at_end
 from shipper.tailing.files import confirmed
+from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.search import Search
 from shipper.tailing.searches import Lost, Searches
 from shipper.tailing.sequels import part
@@ -145,7 +146,12 @@ class Rests:
             # found, but it cannot be read at this moment
             self._searches.again(lost, now)
             return
-        self._families.suspect(lost.checkpoint.path, lost.sources, lost.checkpoint.modified)
+        position = lost.checkpoint
+        sure = found is None or position.offset >= HEAD_BYTES
+        if not sure and not (position.identity.generation and found and found[1].identity == position.identity):
+            self._families.look_again(position.path, lost.sources, position.modified)
+        else:
+            self._families.suspect(position.path, lost.sources, position.modified)
 
     def _read_anew(
         self, followed: Followed, position: Checkpoint, found: tuple[str, OpenContent] | None, now: float

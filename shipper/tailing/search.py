@@ -10,6 +10,7 @@ from shipper.tailing.archives import CompressedLog, open_content
 from shipper.tailing.content import recognises
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.identity import HEAD_BYTES
+from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -92,8 +93,9 @@ class Search:
         archives: list[Found] = []
         candidates = list(self._candidates(neighbours))
         # what replaced it may begin in the same way: only when it is nowhere else
+        names = {wanted.path, log_of(wanted.path)}
         successors = [
-            place for place in candidates if place.path == wanted.path and place.identity.node != wanted.identity.node
+            place for place in candidates if place.path in names and place.identity.node != wanted.identity.node
         ]
         for place in candidates:
             if place not in successors and self._is_in(place, archives):

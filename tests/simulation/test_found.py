@@ -94,6 +94,11 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("partial", 0), ("sleep", 3), ("rename", 0), ("write", 0), ("rename", 0), ("step", 0), ("compress", 2),
         ("kill", 0),
     ]),
+    "another file with the same few words hides no rest": (
+        LOGS | RECORDS | {"hints": True, "banner": b"started\n"}, [
+        ("write", 1), ("rename twice", 0), ("sleep", 3), ("link", 0), ("step", 0), ("compress", 1), ("rename", 0),
+        ("write", 0), ("stop", 0),
+    ]),
     "nor is its rest in another directory": (FAMILY | RECORDS | {"style": "olddir"}, [
         ("write", 1), ("write", 1), ("copytruncate", 0), ("partial", 0), ("jump", 0), ("between", 0), ("partial", 0),
         ("write", 0), ("between", 0), ("rename twice", 1), ("sleep", 3), ("step", 0), ("stop", 0), ("link", 0),

@@ -72,7 +72,7 @@ class Families:
     def look_again(self, path: str, sources: tuple[SourceTable, ...], since: int) -> None:
         """Look at all generations of a file's family that were written since a moment, accounted for or not.
 
-        What was found may be another file that begins with the same few words (hazard 1.8).
+        What was found may be another file that begins in the same way (hazard 1.8).
 
         Args:
             path: of the file.

@@ -14,7 +14,6 @@ from shipper import telemetry
 from shipper.tailing.archives import CompressedLog
 from shipper.tailing.copies import is_read_copy, position_at_end
 from shipper.tailing.files import confirmed
-from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.search import Search
 from shipper.tailing.searches import Lost, Searches
 from shipper.tailing.sequels import part
@@ -147,8 +146,8 @@ class Rests:
             self._searches.again(lost, now)
             return
         position = lost.checkpoint
-        sure = found is None or position.offset >= HEAD_BYTES
-        if not sure and not (position.identity.generation and found and found[1].identity == position.identity):
+        is_itself = found is not None and position.identity.generation and found[1].identity == position.identity
+        if found is not None and not is_itself:
             self._families.look_again(position.path, lost.sources, position.modified)
         else:
             self._families.suspect(position.path, lost.sources, position.modified)

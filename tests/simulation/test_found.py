@@ -94,6 +94,10 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("partial", 0), ("sleep", 3), ("rename", 0), ("write", 0), ("rename", 0), ("step", 0), ("compress", 2),
         ("kill", 0),
     ]),
+    "nor does one with the same long banner": (FAMILY | RECORDS | LONG_BANNER | {"sources": 2}, [
+        ("rename twice", 0), ("copytruncate", 0), ("write", 0), ("rename twice", 1), ("sleep", 2), ("step", 0),
+        ("sleep", 2), ("compress", 2), ("step", 0), ("rename twice", 0), ("kill", 0),
+    ]),
     "another file with the same few words hides no rest": (
         LOGS | RECORDS | {"hints": True, "banner": b"started\n"}, [
         ("write", 1), ("rename twice", 0), ("sleep", 3), ("link", 0), ("step", 0), ("compress", 1), ("rename", 0),

@@ -7,26 +7,13 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from shipper.cloudmonitor.emulator import Emulator, Settings
+from shipper.cloudmonitor.emulator import Emulator
 from tests.conftest import eventually
 from tests.e2e.host import STARTED, Host, journal
 from tests.tailing.archiving import KINDS, PACK, SUFFIX
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as running:
-        yield running
-
-
-@pytest.fixture
-def host(tmp_path: Path, emulator: Emulator) -> Host:
-    return Host(tmp_path, emulator)
 
 
 def backfill(host: Host, *arguments: str) -> subprocess.Popen[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -17,17 +16,6 @@ from tests.e2e.test_backfill import fill, run
 from tests.e2e.test_backfill import numbers as shipped
 
 PAGE = 4096
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as running:
-        yield running
-
-
-@pytest.fixture
-def host(tmp_path: Path, emulator: Emulator) -> Host:
-    return Host(tmp_path, emulator)
 
 
 def numbers(host: Host) -> list[int]:

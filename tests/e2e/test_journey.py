@@ -7,10 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
 
 from shipper.cloudmonitor.emulator.faults import parse_faults
 from shipper.cloudmonitor.emulator.server import Emulator
@@ -19,17 +16,6 @@ from tests.conftest import eventually
 from tests.e2e.host import RULES, Host, journal
 
 FAULTS = "500:0.08,throttle:0.04,reset:0.05,acklost:0.05,html:0.03,ok-not-200:0.03"
-
-
-@pytest.fixture
-def emulator(tmp_path: Path) -> Iterator[Emulator]:
-    with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as running:
-        yield running
-
-
-@pytest.fixture
-def host(tmp_path: Path, emulator: Emulator) -> Host:
-    return Host(tmp_path, emulator)
 
 
 def contents(host: Host) -> list[str]:

@@ -148,6 +148,19 @@ class Fingerprint:
     digest: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What lay beside a log when all of it was accounted for (hazards 1.2, 9.3).
+
+    Attributes:
+        times: the modification times of its generations, in nanoseconds since the epoch, sorted.
+        set_back: whether the clock was seen to be behind what was read of the log since then.
+    """
+
+    times: tuple[int, ...] = ()
+    set_back: bool = False
+
+
 class LineState(enum.IntEnum):
     """Where in a line an offset lies (hazards 3.1, 3.2); the numbers are stored.
 

@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
+from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LineState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -40,8 +40,8 @@ WRITE_CHECKPOINT = f"INSERT OR REPLACE INTO files ({_CHECKPOINT}) VALUES ({_VALU
 FORGET_FILE = "DELETE FROM files WHERE device = ? AND inode = ? AND generation = ?"
 READ_PAST = f"SELECT {_CHECKPOINT} FROM past ORDER BY log, place"  # noqa: S608
 WRITE_PAST = f"INSERT INTO past (log, place, {_CHECKPOINT}) VALUES (?, ?, {_VALUES})"  # noqa: S608
-READ_HISTORIES = "SELECT log, modified FROM histories"
-WRITE_HISTORY = "INSERT INTO histories (log, modified) VALUES (?, ?)"
+READ_HISTORIES = "SELECT log, modified, set_back FROM histories"
+WRITE_HISTORY = "INSERT INTO histories (log, modified, set_back) VALUES (?, ?, ?)"
 FORGET_HISTORY = "DELETE FROM histories WHERE log = ?"
 FORGET_PAST = "DELETE FROM past WHERE log = ?"
 
@@ -87,14 +87,14 @@ def source_of(row: tuple[str, str]) -> tuple[str, tuple[str, ...]]:
     return row[0], tuple(json.loads(row[1]))
 
 
-def history_row(log: str, times: Sequence[int]) -> tuple[object, ...]:
+def history_row(log: str, history: History) -> tuple[object, ...]:
     """Give the parameters of WRITE_HISTORY."""
-    return os.fsencode(log), json.dumps(list(times))
+    return os.fsencode(log), json.dumps(history.times), history.set_back
 
 
-def history_of(row: tuple[Any, ...]) -> tuple[str, list[int]]:
-    """Give the log and the times of a row of READ_HISTORIES."""
-    return os.fsdecode(row[0]), json.loads(row[1])
+def history_of(row: tuple[Any, ...]) -> tuple[str, History]:
+    """Give the log and the history of a row of READ_HISTORIES."""
+    return os.fsdecode(row[0]), History(tuple(json.loads(row[1])), bool(row[2]))
 
 
 def checkpoint_of(row: tuple[Any, ...]) -> Checkpoint:

@@ -105,6 +105,10 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # the modification times of all generations of a log when they were last accounted for, as a JSON array
         "CREATE TABLE histories (log BLOB PRIMARY KEY, modified TEXT NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # whether the clock was seen to be behind what was read of the log since then
+        "ALTER TABLE histories ADD COLUMN set_back INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

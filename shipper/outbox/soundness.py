@@ -180,7 +180,8 @@ def _is_history(row: Mapping[str, object]) -> bool:
         times = json.loads(str(row["modified"]))
     except ValueError:
         return False
-    return isinstance(times, list) and all(isinstance(time, int) for time in times)
+    sound = isinstance(times, list) and all(isinstance(time, int) for time in times)
+    return sound and row.get("set_back", 0) in {0, 1}
 
 
 def _is_loss(row: Mapping[str, object]) -> bool:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from shipper.events import Checkpoint, Event, FileIdentity, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, History, Loss
 
 QUEUE_FULL = "queue_full"
 
@@ -120,8 +120,8 @@ class Store:
         """Give what was read of content that is no more, the oldest of each log first."""
         return [rows.checkpoint_of(row) for row in self._query(rows.READ_PAST)]
 
-    def histories(self) -> dict[str, list[int]]:
-        """Give the modification times of the generations that were accounted for, by log."""
+    def histories(self) -> dict[str, History]:
+        """Give what lay beside each log when it was accounted for."""
         return dict(map(rows.history_of, self._query(rows.READ_HISTORIES)))
 
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
@@ -158,7 +158,7 @@ class Store:
         losses: Iterable[Loss] = (),
         forgotten: Iterable[FileIdentity] = (),
         past: Mapping[str, Sequence[Checkpoint]] | None = None,
-        histories: Mapping[str, Sequence[int] | None] | None = None,
+        histories: Mapping[str, History | None] | None = None,
         scanned: Mapping[str, Sequence[str]] | None = None,
         read: int = 0,
     ) -> None:
@@ -170,7 +170,7 @@ class Store:
             losses: what was skipped or could not be read.
             forgotten: files whose content was replaced or found elsewhere.
             past: by log all that is remembered of its content that is no more; replaces what was.
-            histories: by log the modification times of its generations; None for a log that is no more.
+            histories: by log what lay beside it; None for a log that is no more.
             scanned: sources whose first scan is complete, with their globs.
             read: bytes that were matched to come to these checkpoints; skipped ones are among `losses`.
         """
@@ -181,10 +181,10 @@ class Store:
             for log, contents in (past or {}).items():
                 run.execute(rows.FORGET_PAST, (os.fsencode(log),))
                 run.executemany(rows.WRITE_PAST, rows.past_rows(log, contents))
-            for log, times in (histories or {}).items():
+            for log, history in (histories or {}).items():
                 run.execute(rows.FORGET_HISTORY, (os.fsencode(log),))
-                if times is not None:
-                    run.execute(rows.WRITE_HISTORY, rows.history_row(log, times))
+                if history is not None:
+                    run.execute(rows.WRITE_HISTORY, rows.history_row(log, history))
             run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))

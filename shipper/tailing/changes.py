@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from shipper.events import Checkpoint, FileIdentity
+    from shipper.events import Checkpoint, FileIdentity, History
     from shipper.tailing.followed import Followed, Place
     from shipper.tailing.positions import PositionChanges
 
@@ -21,7 +19,7 @@ class Changes:
         checkpoints: of open and closed files.
         forgotten: files whose checkpoints go.
         past: by log what is remembered of its content that is no more.
-        histories: by log the times of all its generations, once they are accounted for; None for what goes.
+        histories: by log what lay beside it, once that is accounted for; None for what goes.
         scanned: globs of sources whose first scan is complete.
         files: the open files among them, with the places that the checkpoints say.
         positions: what `Positions.changes` gave.
@@ -30,7 +28,7 @@ class Changes:
     checkpoints: list[Checkpoint]
     forgotten: list[FileIdentity]
     past: dict[str, list[Checkpoint]]
-    histories: dict[str, Sequence[int] | None]
+    histories: dict[str, History | None]
     scanned: dict[str, tuple[str, ...]]
     files: list[tuple[Followed, Place]]
     positions: PositionChanges

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from shipper.config.model import SourceTable
-    from shipper.events import Checkpoint, Node
+    from shipper.events import Checkpoint, History, Node
     from shipper.tailing.register import Register
     from shipper.tailing.surroundings import Neighbours, Surroundings
 
@@ -36,7 +36,7 @@ class Families:
         self,
         register: Register,
         surroundings: Surroundings,
-        histories: Mapping[str, Collection[int]],
+        histories: Mapping[str, History],
         wall: Callable[[], float],
     ) -> None:
         """Share what is known of the files; `wall` tells seconds since the epoch as the stamps of files have them."""
@@ -126,6 +126,8 @@ class Families:
         for log, sources in list(self._unsettled.items()):
             watermark = relatives[log].watermark or self._since.get(log, 0)
             watermark = min(watermark, self._floor.get(log, watermark))
+            if not relatives[log].watermark and log not in self.histories:
+                self.histories.begin(log, self._neighbours(log, sources).generations(log))
             # without one nothing of it was read yet
             whole = not watermark or self._settle(log, watermark, sources, relatives[log], nodes, now)
             if relatives[log].has_untouched():
@@ -144,8 +146,11 @@ class Families:
 
     def forget(self) -> None:
         """Let go of the families of which nothing is known any more (hazard 5.5)."""
-        known = {log_of(content.checkpoint.path) for content in self._register.positions.known()}
-        self.histories.keep(known | {log_of(followed.path) for followed in self._register.open.values()})
+        paths = {content.checkpoint.path for content in self._register.positions.known()}
+        paths.update(followed.path for followed in self._register.open.values())
+        # rotation may put a file into another directory
+        names = {os.path.basename(log_of(path)) for path in paths}
+        self.histories.keep({log for log in self.histories if os.path.basename(log) in names} | self._unsettled.keys())
 
     def _incomplete(self, now: float) -> set[str]:
         """Suspect the families of which some file waits or was closed early; they stay suspected until that is over.

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from shipper.config.model import SourceTable
-    from shipper.events import Checkpoint, FileIdentity, Node
+    from shipper.events import Checkpoint, FileIdentity, History, Node
     from shipper.tailing.discovery import Discovery, Found
     from shipper.tailing.files import Files
     from shipper.tailing.followed import Followed
@@ -66,7 +66,7 @@ class Following:
         scanned: Mapping[str, Sequence[str]],
         *,
         past: Iterable[Checkpoint] = (),
-        histories: Mapping[str, Collection[int]] | None = None,
+        histories: Mapping[str, History] | None = None,
         own: frozenset[str] = frozenset(),
         own_files: frozenset[FileIdentity] = frozenset(),
         files: Files = HOST_FILES,

@@ -177,7 +177,9 @@ class Generations:
             return False
         if resumed and position is not None and position.identity.node == content.identity.node:
             register.positions.take(position)
-        followed = register.follow(tailer, family.sources, now, listed=family.watermark)
+        # a clock that was set back gave it an older stamp
+        listed = min(family.watermark, file.modified)
+        followed = register.follow(tailer, family.sources, now, listed=listed)
         followed.gone_at, followed.finite = now, not plain
         relatives.open.append(followed)
         telemetry.generation_found(file.path, family.log)

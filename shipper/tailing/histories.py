@@ -1,15 +1,18 @@
 """What lay beside each log when all of it was accounted for, by modification time: rotation and compression keep that.
 
 A generation is new when it was written later than anything known. Where the clock was set back, "later" says nothing;
-then new is what was not there when the family was settled last (hazards 1.2, 9.3). Pure.
+then new is what was not there when the family was settled last, until it is settled again, whatever the clock says by
+then (hazards 1.2, 9.3). Pure.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipper.events import History
+
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from shipper.tailing.discovery import Found
 
@@ -23,10 +26,16 @@ STAMP_NS = 2 * 10**9
 class Histories:
     """Modification times in nanoseconds since the epoch, by log."""
 
-    def __init__(self, known: Mapping[str, Collection[int]]) -> None:
+    def __init__(self, known: Mapping[str, History]) -> None:
         """Begin with what the store knows."""
-        self._known = {log: frozenset(times) for log, times in known.items()}
+        self._known = dict(known)
         self._changed: set[str] = set()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __contains__(self, log: str) -> bool:
+        return log in self._known
 
     def unaccounted(self, log: str, files: Iterable[Found], watermark: int, now: int) -> list[Found]:
         """Give the generations of a log that may hold what nobody has read.
@@ -38,21 +47,28 @@ class Histories:
             now: the wall clock in nanoseconds.
         """
         known = self._known.get(log)
-        # without a history only the clock can tell
-        since = watermark if known is None else 0 if watermark > now else watermark - STEP_NS
+        if known is None:
+            # only the clock can tell
+            return [file for file in files if file.modified >= watermark]
+        if watermark > now and not known.set_back:
+            known = History(known.times, set_back=True)
+            self._put(log, known)
+        since = 0 if known.set_back else watermark - STEP_NS
+        times = set(known.times)
         return [
             file
             for file in files
-            if file.modified >= watermark
-            or (file.modified >= since and known is not None and file.modified not in known)
+            if file.modified >= watermark or (file.modified >= since and file.modified not in times)
         ]
+
+    def begin(self, log: str, files: Iterable[Found]) -> None:
+        """Note what lies beside a log of which nothing was read yet: it was there before, whatever its stamps say."""
+        self._put(log, History(tuple(sorted({file.modified for file in files}))))
 
     def account(self, log: str, files: Iterable[Found], now: int) -> None:
         """Note that all generations of a log are accounted for; what is written now may yet get the same stamp."""
-        times = frozenset(file.modified for file in files if not now - STAMP_NS <= file.modified <= now)
-        if self._known.get(log) != times:
-            self._known[log] = times
-            self._changed.add(log)
+        times = {file.modified for file in files if not now - STAMP_NS <= file.modified <= now}
+        self._put(log, History(tuple(sorted(times))))
 
     def keep(self, logs: Collection[str]) -> None:
         """Let go of all logs but these."""
@@ -60,10 +76,15 @@ class Histories:
             del self._known[log]
             self._changed.add(log)
 
-    def changes(self) -> dict[str, Sequence[int] | None]:
+    def changes(self) -> dict[str, History | None]:
         """Give what has to be recorded; None for what goes."""
-        return {log: sorted(self._known[log]) if log in self._known else None for log in self._changed}
+        return {log: self._known.get(log) for log in self._changed}
 
-    def recorded(self, changes: Mapping[str, Sequence[int] | None]) -> None:
+    def recorded(self, changes: Mapping[str, History | None]) -> None:
         """Note that what `changes` gave is in the store; nothing may have been changed since."""
         self._changed.difference_update(changes)
+
+    def _put(self, log: str, history: History) -> None:
+        if self._known.get(log) != history:
+            self._known[log] = history
+            self._changed.add(log)

@@ -116,14 +116,11 @@ class Rests:
             return self._surroundings.of(checkpoint.path, rotated)
 
         def is_taken(place: Found) -> bool:
-            node = place.identity.node
-            if node in register.open or register.is_own(node):
-                return True
-            return node != checkpoint.identity.node and register.is_itself(place.path, node)
+            return place.identity.node in register.open or register.is_own(place.identity.node)
 
         # where the clock was set back the stamps of archives tell nothing
         written = 0 if checkpoint.modified > self._wall() * 1e9 else checkpoint.modified - SLACK_NS
-        search = Search(checkpoint, neighbours, is_taken, register.host, since=written)
+        search = Search(checkpoint, neighbours, is_taken, register.positions.get, register.host, since=written)
         return Lost(checkpoint, sources, search, truncated=truncated)
 
     def _begin(self, lost: Lost, now: float) -> None:

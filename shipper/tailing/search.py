@@ -15,7 +15,7 @@ from shipper.tailing.surroundings import log_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from shipper.events import Checkpoint
+    from shipper.events import Checkpoint, Node
     from shipper.tailing.discovery import Found
     from shipper.tailing.files import Files
     from shipper.tailing.surroundings import Neighbours
@@ -40,6 +40,7 @@ class Search:
         checkpoint: Checkpoint,
         neighbours: Callable[[], Neighbours],
         is_taken: Callable[[Found], bool],
+        position_of: Callable[[Node], Checkpoint | None],
         files: Files = HOST_FILES,
         *,
         since: int = 0,
@@ -49,7 +50,8 @@ class Search:
         Args:
             checkpoint: what to look for; one at offset 0 is recognised by identity only.
             neighbours: gives the files among which it may be.
-            is_taken: tells the files that are open or known as something else, so cannot be it.
+            is_taken: tells the files that are open, so cannot be it.
+            position_of: gives the position of a file that is not open: one that was read itself is not it either.
             files: the file system.
             since: archives that were last changed before it cannot hold what is looked for; nanoseconds.
         """
@@ -58,6 +60,7 @@ class Search:
         self._checkpoint = checkpoint
         self._neighbours = neighbours
         self._is_taken = is_taken
+        self._position_of = position_of
         self._files = files
         self._since = since
         self._archive: CompressedLog | None = None
@@ -112,7 +115,8 @@ class Search:
                     content.close()
                 continue
             self._archive = content
-            while not content.advance(wanted.offset, self._budget):
+            itself = self._position_of(content.identity.node)
+            while not content.advance(max(wanted.offset, itself.offset if itself else 0), self._budget):
                 yield
             self._archive = None
             if self._recognise(place.path, content):
@@ -168,10 +172,19 @@ class Search:
         plain = not isinstance(content, CompressedLog)
         same = plain and content.identity.may_be(self._checkpoint.identity)
         try:
-            return (same or self._checkpoint.offset > 0) and holds(path, content, self._checkpoint)
+            is_it = (same or self._checkpoint.offset > 0) and holds(path, content, self._checkpoint)
+            return is_it and not self._was_read(content)
         except OSError:
             self._is_there |= same
             return False
+
+    def _was_read(self, content: LogFile | CompressedLog) -> bool:
+        """Tell whether a file was read as another one: it only begins in the same way."""
+        position = self._position_of(content.identity.node)
+        if position is None or not position.offset or content.identity.node == self._checkpoint.identity.node:
+            # where nothing was read the content confirms nothing
+            return False
+        return position.identity.may_be(content.identity) and recognises(content, position)
 
 
 def holds(path: str, content: LogFile | CompressedLog, wanted: Checkpoint) -> bool:

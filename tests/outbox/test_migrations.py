@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shipper.errors import StateError
-from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState
+from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LineState
 from shipper.outbox import schema
 from shipper.outbox.store import Store
 from tests.outbox.test_store import checkpoint, encode, event
@@ -26,8 +26,18 @@ LOSSES = {
     3: {("bytes", "nul"): 7, ("events", "x"): 1},
     4: {("bytes", "nul"): 7, ("events", "x"): 1},
     5: {("bytes", "nul"): 7, ("events", "x"): 1},
+    6: {("bytes", "nul"): 7, ("events", "x"): 1},
 }
-HISTORIES = {"/var/log/app.log": [5, 1700000000123456789], "/var/log/\udcff.log": []}
+
+
+def histories(version: int) -> dict[str, History]:
+    """What version 5 began to keep; it knew of no clock that was set back."""
+    if version < 5:
+        return {}
+    return {
+        "/var/log/app.log": History((5, 1700000000123456789), set_back=version >= 6),
+        "/var/log/\udcff.log": History(),
+    }
 
 
 def golden(version: int, directory: Path) -> Path:
@@ -66,7 +76,7 @@ def test_a_store_of_every_version_keeps_everything_and_works(version: int, tmp_p
     assert store.losses() == LOSSES[version]
     assert store.bytes_read() == (4321 if version >= 3 else 0)
     assert store.past() == (expected(version)[:2] if version >= 4 else [])
-    assert store.histories() == (HISTORIES if version >= 5 else {})
+    assert store.histories() == histories(version)
     store.record([checkpoint(7)], [event(1)], read=1)
     store.close()
     again = Store(tmp_path, encode)

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.errors import StateError
-from shipper.events import Checkpoint, Event, FileIdentity, Fingerprint, LineState, Loss
+from shipper.events import Checkpoint, Event, FileIdentity, Fingerprint, History, LineState, Loss
 from shipper.outbox.lock import StateLock
 from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Refusal, Store, Waiting
@@ -79,12 +79,12 @@ def test_what_was_read_of_content_that_is_no_more_is_kept_by_log(store: Store, t
 
 def test_what_lay_beside_each_log_is_kept(store: Store, tmp_path: Path) -> None:
     """By log, each replaced as a whole, until it goes (hazards 1.2, 9.3)."""
-    store.record([], histories={"/l/\udcff.log": [3, 2**62], "/l/b.log": [], "/l/c.log": [1]})
-    store.record([], histories={"/l/c.log": None, "/l/b.log": [7]})
+    store.record([], histories={"/l/\udcff.log": History((3, 2**62)), "/l/b.log": History(), "/l/c.log": History((1,))})
+    store.record([], histories={"/l/c.log": None, "/l/b.log": History((7,), set_back=True)})
     store.close()
     again = Store(tmp_path, encode)
 
-    assert again.histories() == {"/l/\udcff.log": [3, 2**62], "/l/b.log": [7]}
+    assert again.histories() == {"/l/\udcff.log": History((3, 2**62)), "/l/b.log": History((7,), set_back=True)}
     again.close()
 
 

@@ -133,6 +133,28 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("rename twice", 0), ("step", 0), ("rename", 0), ("partial", 0), ("step", 0), ("rename", 0), ("rename", 0),
         ("write", 0), ("stop", 0), ("compress", 1),
     ]),
+    "what lay beside a log is not forgotten while its only known file lies in another directory": (
+        FAMILY | {"style": "olddir"}, [
+        ("jump", 0), ("rename", 0), ("kill", 0), ("stale", 0), ("step", 0), ("sleep", 6), ("step", 0), ("write", 0),
+        ("between", 0),
+    ]),
+    "what a clock hid that was set back is found after it was set forward again": (LOGS | FEW, [
+        ("kill", 0), ("between", 0), ("write", 0), ("copytruncate", 0), ("rename", 0), ("sleep", 6), ("jump", 0),
+        ("step", 0), ("remove", 0), ("write", 0), ("compress", 0), ("jump", 2), ("rename", 0),
+    ]),
+    "what waited for descriptors is found after the clock was set back and forth": (LOGS | FEW, [
+        ("jump", 0), ("rename", 0), ("sleep", 2), ("write", 0), ("copytruncate", 0), ("kill at", 1), ("kill at", 2),
+        ("remove", 0), ("write", 0), ("rename twice", 0), ("jump", 2),
+    ]),
+    "an archive that was read itself is not the rest of a file with the same banner": (LOGS | LONG_BANNER, [
+        ("rename twice", 0), ("compress", 0), ("copytruncate", 0), ("partial", 0), ("sleep", 2), ("step", 0),
+        ("truncate", 0),
+    ]),
+    "a rest is looked for among the older stamps of a clock that was set back": (
+        LOGS | RECORDS | {"banner": b"started\n", "hints": True}, [
+        ("write", 1), ("jump", 0), ("rename twice", 0), ("sleep", 3), ("link", 0), ("step", 0), ("compress", 1),
+        ("stop", 0), ("rename twice", 0),
+    ]),
 }  # fmt: skip
 
 

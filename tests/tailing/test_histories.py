@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shipper.events import FileIdentity
+from shipper.events import FileIdentity, History
 from shipper.tailing.discovery import Found
 from shipper.tailing.histories import STAMP_NS, STEP_NS, Histories
 
@@ -27,14 +27,26 @@ def test_without_a_history_only_the_watermark_tells() -> None:
 
 def test_a_clock_that_was_set_back_is_outdone_by_what_was_there() -> None:
     """While the watermark lies in the future, what was not there is new, however old it looks (hazard 9.3)."""
-    histories = Histories({LOG: [NOW + HOUR, NOW - 9 * HOUR]})
+    histories = Histories({LOG: History((NOW - 9 * HOUR, NOW + HOUR))})
 
     assert new(histories, NOW + HOUR, NOW - 9 * HOUR, NOW - 8 * HOUR, watermark=NOW + 2 * HOUR) == [NOW - 8 * HOUR]
 
 
+def test_what_a_clock_hid_that_was_set_back_is_looked_for_until_all_is_accounted_for() -> None:
+    """Also when it was set forward again, or another process looks, before everything could be read (hazard 9.3)."""
+    histories = Histories({LOG: History((NOW - 9 * HOUR,))})
+    new(histories, watermark=NOW + 2 * HOUR)
+    assert histories.changes() == {LOG: History((NOW - 9 * HOUR,), set_back=True)}
+    assert new(histories, NOW - 9 * HOUR, NOW - 8 * HOUR, watermark=NOW - 2 * HOUR) == [NOW - 8 * HOUR]
+    histories.account(LOG, found(NOW - 8 * HOUR), NOW)
+
+    assert histories.changes() == {LOG: History((NOW - 8 * HOUR,))}
+    assert new(histories, NOW - 9 * HOUR, NOW - 8 * HOUR, watermark=NOW - 2 * HOUR) == []
+
+
 def test_a_small_step_back_is_outdone_although_the_clock_has_passed_the_watermark_again() -> None:
     """Up to an hour; what is still older and was not there was put there by somebody, and is left alone (9.3)."""
-    histories = Histories({LOG: [NOW - 20]})
+    histories = Histories({LOG: History((NOW - 20,))})
 
     assert new(histories, NOW - 20, NOW - 10, NOW - 10 - STEP_NS, watermark=NOW - 5) == [NOW - 10]
 
@@ -44,19 +56,19 @@ def test_what_is_written_now_is_never_taken_for_what_was_there() -> None:
     histories = Histories({})
     histories.account(LOG, found(NOW - 1, NOW - STAMP_NS - 1, NOW + HOUR), NOW)
 
-    assert histories.changes() == {LOG: [NOW - STAMP_NS - 1, NOW + HOUR]}
+    assert histories.changes() == {LOG: History((NOW - STAMP_NS - 1, NOW + HOUR))}
     assert new(histories, NOW - 1, NOW - STAMP_NS - 1, watermark=NOW + HOUR) == [NOW - 1]
 
 
 def test_only_what_changed_is_recorded_and_what_is_no_more_goes() -> None:
     """A look that finds what was there costs the store nothing (hazard 5.5)."""
-    histories = Histories({LOG: [1, 2], "/l/other.log": [3]})
+    histories = Histories({LOG: History((1, 2)), "/l/other.log": History((3,))})
     histories.account(LOG, found(2, 1), NOW)
     assert histories.changes() == {}
     histories.account(LOG, found(2), NOW)
     histories.keep({LOG})
     changes = histories.changes()
 
-    assert changes == {LOG: [2], "/l/other.log": None}
+    assert changes == {LOG: History((2,)), "/l/other.log": None}
     histories.recorded(changes)
     assert histories.changes() == {}

@@ -383,6 +383,20 @@ def delivery_waits_for_store(reason: str) -> None:
     _tell(logging.ERROR, "delivery_waits_for_store", f"Delivery waits: {reason}.", reason=reason)
 
 
+def record_missed(rule: str, path: str, offset: int) -> None:
+    """Tell that the scan did not propose a record that a rule matches: a fault of ours, mended at a price."""
+    _count("records_missed")
+    _tell(
+        logging.ERROR,
+        "record_missed",
+        f"The scan missed that rule '{rule}' matches the record at offset {offset} of {path}; from now on it judges "
+        "every record, which is slower. Records before this one may have been missed: please report the pattern.",
+        rule=rule,
+        path=path,
+        offset=offset,
+    )
+
+
 def record_not_judged(rule: str, path: str, offset: int, length: int) -> None:
     """Tell that a rule took too long on a record: it counts as no match, noted by place and never by text."""
     _count("records_not_judged")

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
     from shipper.events import Block, Event
-    from shipper.matching.engine import Engine, Tally
+    from shipper.matching.engine import Engine
+    from shipper.matching.judge import Tally
     from shipper.outbox.store import Store
     from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed
@@ -327,6 +328,8 @@ class Intake:
 
     def _match(self, block: Block) -> list[Event]:
         events = self._engine.match(block)
+        for missed in self._engine.take_missed():
+            telemetry.record_missed(missed.rule, missed.path, missed.offset)
         for unjudged in self._engine.take_unjudged():
             telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
         return events

@@ -198,6 +198,8 @@ class Job:
         self.progress.events += len(events)
         for event in events:
             self.progress.by_rule[event.rule] = self.progress.by_rule.get(event.rule, 0) + 1
+        for missed in self._engine.take_missed():
+            telemetry.record_missed(missed.rule, missed.path, missed.offset)
         for unjudged in self._engine.take_unjudged():
             telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
         return events

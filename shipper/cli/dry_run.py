@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shipper.events import Block, Event, Loss
-    from shipper.matching.engine import Engine, Unjudged
+    from shipper.matching.engine import Engine
+    from shipper.matching.judge import Unjudged
     from shipper.matching.rule import Rule
 
 EXAMPLE_CHARACTERS = 160

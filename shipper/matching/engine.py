@@ -1,7 +1,8 @@
 """Judges blocks: every record against every rule that applies, in the order offset, then rule. Pure.
 
-This is the plain loop: each record is decoded and searched once for each rule. A faster engine has to give exactly
-these events; this one stays as what it is compared with.
+The result is that of the plain loop, which searches each record once for each rule. Most records are never looked at:
+a scanner finds in one go the places that hold a literal of some rule, and only the records around those are decoded
+and judged, by the rules that they may match. A few are judged by other rules too, to prove that nothing is missed.
 """
 
 from __future__ import annotations
@@ -9,72 +10,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipper.events import Event, wire_time
-from shipper.matching.identifiers import event_id
-from shipper.matching.json_fields import json_fields
-from shipper.matching.templates import Template
-from shipper.matching.timestamps import find_time
+from shipper.matching.judge import Judge
+from shipper.matching.lane import Lane
+from shipper.matching.records import LogRecord, records_at, records_of
+from shipper.matching.spelling import spelling_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime, tzinfo
 
-    from shipper.events import Block, Origin
-    from shipper.matching.rule import Pattern, Rule
+    from shipper.events import Block, Event, Origin
+    from shipper.matching.judge import Host, Tally, Unjudged
+    from shipper.matching.rule import Rule
 
-MAX_UNJUDGED = 1000
-_UTF8_BOM = b"\xef\xbb\xbf"
-_LONG = 2**63
+AUDIT_BYTES = 4 * 1024 * 1024
+AUDIT_RULES = 8
+"""Rules that an audit asks about one record: about a hundredth of the time that scanning so many bytes takes."""
 
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """What templates know of the machine."""
-
-    hostname: str
-    ip: str
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of a rule's records.
-
-    Attributes:
-        matched: records that matched and were not ignored.
-        ignored: records that matched and were ignored.
-        timed_out: searches that took longer than allowed; the record counts as not matched.
-        time_fallbacks: events whose `[rule.time]` found no time, so that they carry the time of reading.
-        group_id_fallbacks: events whose `group_id` template gave no number.
-        name_fallbacks: events whose `event` template gave nothing.
-        json_invalid: matched records of a JSON source that are no JSON object, so that they have no fields.
-    """
-
-    matched: int = 0
-    ignored: int = 0
-    timed_out: int = 0
-    time_fallbacks: int = 0
-    group_id_fallbacks: int = 0
-    name_fallbacks: int = 0
-    json_invalid: int = 0
+_GOLDEN = 0.6180339887498949
 
 
 @dataclass(frozen=True, slots=True)
-class Unjudged:
-    """A record on which a rule did not finish in time, by place and never by text (spec, section 4 "Time limits")."""
+class Missed:
+    """A record that a rule matches and for which the scan did not propose it; from then on it judges every record."""
 
     rule: str
     path: str
     offset: int
-    length: int
 
 
 class Engine:
-    """The rules at work on one host. Not safe for use by two threads.
-
-    Attributes:
-        tallies: by rule id.
-        unjudged_forgotten: how many unjudged records were not kept because nobody took them.
-    """
+    """The rules at work on one host. Not safe for use by two threads."""
 
     def __init__(
         self,
@@ -94,178 +59,113 @@ class Engine:
             group_id: application group where neither rule nor source names one.
             for_any_source: whether the rules' `sources` are left out of account (`match`, `explain`).
         """
-        self.tallies = {rule.id: Tally() for rule in rules}
-        self.unjudged_forgotten = 0
         self._rules = tuple(rules)
-        self._host = host
-        self._match_timeout = match_timeout
-        self._group_id = group_id
+        self._judge = Judge(rules, host, match_timeout, group_id)
         self._for_any_source = for_any_source
-        self._by_sources: dict[tuple[str | None, ...], list[tuple[Rule, int]]] = {}
-        self._unjudged: list[Unjudged] = []
+        self._lanes: dict[tuple[str | None, ...], Lane] = {}
+        self._missed: list[Missed] = []
+        self._distrusted: set[str] = set()
+        self._unaudited = AUDIT_BYTES
+        self._audits = 0
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """What became of each rule's records, by rule id."""
+        return self._judge.tallies
+
+    @property
+    def unjudged_forgotten(self) -> int:
+        """How many unjudged records were not kept because nobody took them."""
+        return self._judge.unjudged_forgotten
+
+    def take_unjudged(self) -> list[Unjudged]:
+        """Give the records on which rules ran out of time since the last call; see `Judge.take_unjudged`."""
+        return self._judge.take_unjudged()
+
+    def take_missed(self) -> list[Missed]:
+        """Give what the scan had missed since the last call: nothing, if literals are what this package believes."""
+        taken, self._missed = self._missed, []
+        return taken
 
     def match(self, block: Block) -> list[Event]:
         """Give the events of a block, in the order offset, then rule."""
-        rules = self._rules_for((block.origin, *block.others))
-        if not rules:
+        origins = (block.origin, *block.others)
+        lane = self._lane_of(origins)
+        if not lane.rules:
             return []
+        lane.see(block.data)
+        self._audit(lane, block)
         events: list[Event] = []
-        for record in _records(block):
-            for rule, origin in rules:
-                event = self._judge(rule, record, block, origin)
+        in_vain = 0
+        for record, places in self._proposed(lane, block):
+            before = len(events)
+            for place in places:
+                rule, origin = lane.rules[place]
+                second = lane.plan.wanted[place].second
+                if second and not any(each in record.raw for each in second):
+                    continue
+                event = self._judge.judge(rule, record, block, origins[origin])
                 if event is not None:
                     events.append(event)
                     if rule.final:
                         break
+            in_vain += len(events) == before
+        lane.note(len(block.data), 0 if lane.plan.always else in_vain)
         return events
 
     def judge(self, rule: Rule, block: Block) -> Event | None:
         """Give the event that a rule makes of a block taken as one record, whatever newlines it holds."""
-        text = block.data.decode(block.origin.encoding, "replace")
-        return self._judge(rule, _Record(text, block.data, block.offset, 0, None), block, block.origin)
+        record = LogRecord(block.data, block.origin.encoding, block.offset, 0)
+        return self._judge.judge(rule, record, block, block.origin)
 
-    def take_unjudged(self) -> list[Unjudged]:
-        """Give the records on which rules ran out of time since the last call, at most `MAX_UNJUDGED`."""
-        taken, self._unjudged = self._unjudged, []
-        return taken
-
-    def _rules_for(self, origins: tuple[Origin, ...]) -> list[tuple[Rule, Origin]]:
+    def _lane_of(self, origins: tuple[Origin, ...]) -> Lane:
         """Give the rules that apply, each with the first origin that it applies to (hazard 1.11)."""
-        names = tuple(origin.source for origin in origins)
-        places = self._by_sources.get(names)
-        if places is None:
-            places = [(rule, place) for rule in self._rules if (place := self._place(rule, names)) is not None]
-            self._by_sources[names] = places
-        return [(rule, origins[place]) for rule, place in places]
+        names = (origins[0].encoding, *(origin.source for origin in origins))
+        lane = self._lanes.get(names)
+        if lane is None:
+            places = [(rule, place) for rule in self._rules if (place := self._place(rule, names[1:])) is not None]
+            lane = self._lanes[names] = Lane(places, spelling_of(origins[0].encoding))
+            if self._distrusted:
+                lane.distrust(self._distrusted)
+        return lane
 
     def _place(self, rule: Rule, names: tuple[str | None, ...]) -> int | None:
         if self._for_any_source:
             return 0
         return next((place for place, name in enumerate(names) if rule.applies_to(name)), None)
 
-    def _judge(self, rule: Rule, record: _Record, block: Block, origin: Origin) -> Event | None:
-        found = self._search(rule, rule.match, record, block)
-        if found is None:
-            return None
-        tally = self.tallies[rule.id]
-        if any(self._search(rule, pattern, record, block) for pattern in rule.ignore):
-            tally.ignored += 1
-            return None
-        tally.matched += 1
-        return self._event(rule, found, record, block, origin)
+    def _proposed(self, lane: Lane, block: Block) -> Iterator[tuple[LogRecord, Sequence[int]]]:
+        """Give the records that some rule may match, each with the places of those rules, in order."""
+        plan = lane.plan
+        hits = sorted(plan.scanner.scan(block.data)) if plan.scanner is not None else []
+        found = records_at(block, hits)
+        if not plan.always:
+            for record, numbers in found:
+                yield record, plan.places(numbers)
+            return
+        proposed = {record.offset: numbers for record, numbers in found}
+        for record in records_of(block):
+            here = proposed.get(record.offset)
+            yield record, plan.always if here is None else plan.places(here)
 
-    def _search(self, rule: Rule, pattern: Pattern, record: _Record, block: Block) -> Pattern | None:
-        try:
-            return pattern.search(record.text, timeout=rule.timeout or self._match_timeout)
-        except TimeoutError:
-            self.tallies[rule.id].timed_out += 1
-            if len(self._unjudged) < MAX_UNJUDGED:
-                self._unjudged.append(Unjudged(rule.id, block.path, record.offset, len(record.raw)))
-            else:
-                self.unjudged_forgotten += 1
-            return None
-
-    def _event(self, rule: Rule, found: Pattern, record: _Record, block: Block, origin: Origin) -> Event:
-        captures = found.groupdict()
-        fields = self._fields(rule, record) if origin.json else {}
-        time = self._time(rule, {**fields, **captures}, record, block, origin)
-        identifier = event_id(self._host.hostname, block.head, record.offset, record.raw, rule.id)
-        # later ones win: nothing from the log replaces a built-in (spec, section 4)
-        values: dict[str, str | None] = {**fields, **origin.fields}
-        values |= {str(place): value for place, value in enumerate(found.groups(), start=1)}
-        values |= captures
-        values |= {
-            "line": record.text,
-            "path": block.path,
-            "file": block.path.rsplit("/", 1)[-1],
-            "hostname": self._host.hostname,
-            "ip": self._host.ip,
-            "source": origin.source or "",
-            "rule": rule.id,
-            "time": wire_time(time),
-            "count": "1",
-            "id": identifier,
-        }
-        name = rule.event.fill(values)
-        if not name.strip():
-            self.tallies[rule.id].name_fallbacks += 1
-            name = rule.id
-        return Event(
-            name=name,
-            content=rule.content.fill(values),
-            group_id=self._find_group_id(rule, values, origin),
-            time=time,
-            rule=rule.id,
-            path=block.path,
-            offset=record.offset,
-            id=identifier,
-            line_number=None if block.first_line is None else block.first_line + record.number,
-        )
-
-    def _fields(self, rule: Rule, record: _Record) -> dict[str, str | None]:
-        """Give the fields of a record that is a JSON object; none of one that is something else, which is counted."""
-        fields = json_fields(record.raw)
-        if fields is None:
-            self.tallies[rule.id].json_invalid += 1
-            return {}
-        return fields
-
-    def _time(
-        self, rule: Rule, captures: dict[str, str | None], record: _Record, block: Block, origin: Origin
-    ) -> datetime:
-        how, text, taken = rule.time, record.text, record.time or block.read_at
-        zone = (how.zone if how else None) or origin.zone
-        if how is None:
-            return find_time(text, taken, zone) or _local(taken, zone)
-        where = text if how.field is None else captures.get(how.field) or ""
-        found = find_time(where, taken, zone) if how.format is None else how.format.read(where, taken, zone)
-        if found is None:
-            self.tallies[rule.id].time_fallbacks += 1
-            return _local(taken, zone)
-        return found
-
-    def _find_group_id(self, rule: Rule, values: dict[str, str | None], origin: Origin) -> int:
-        fallback = self._group_id if origin.group_id is None else origin.group_id
-        if rule.group_id is None:
-            return fallback
-        if not isinstance(rule.group_id, Template):
-            return rule.group_id
-        text = rule.group_id.fill(values).strip()
-        if text.isascii() and text.isdigit() and len(text) < 20 and int(text) < _LONG:
-            return int(text)
-        self.tallies[rule.id].group_id_fallbacks += 1
-        return fallback
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """One record: text, bytes without the terminator, where it begins, its line in the block, and when it was taken."""
-
-    text: str
-    raw: bytes
-    offset: int
-    number: int
-    time: datetime | None
-
-
-def _records(block: Block) -> Iterator[_Record]:
-    r"""Give each record: one \n and then one \r taken away, and a file's BOM (hazard 3.3)."""
-    data, encoding, at, number = block.data, block.origin.encoding, 0, 0
-    if block.records is not None:
-        for record in block.records:
-            raw = data[record.start : record.end]
-            yield _Record(raw.decode(encoding, "replace"), raw, record.offset, record.line, record.time)
-        return
-    while at < len(data):
-        newline = data.find(b"\n", at)
-        end = len(data) if newline < 0 else newline
-        raw = data[at:end].removesuffix(b"\r")
-        if at == 0 and block.offset == 0:
-            raw = raw.removeprefix(_UTF8_BOM)
-        yield _Record(raw.decode(encoding, "replace"), raw, block.offset + at, number, None)
-        at, number = end + 1, number + 1
-
-
-def _local(moment: datetime, zone: tzinfo | None) -> datetime:
-    """Give the time of reading as people of that zone write it."""
-    return moment.astimezone(zone)
+    def _audit(self, lane: Lane, block: Block) -> None:
+        """Ask some rules about a record for which the scan does not propose them."""
+        self._unaudited += len(block.data)
+        if self._unaudited < AUDIT_BYTES or lane.plan.scanner is None:
+            return
+        self._unaudited = 0
+        self._audits += 1
+        # quasi-random, so that the result of a block depends on nothing but what was judged before
+        place = int(len(block.data) * (self._audits * _GOLDEN % 1))
+        record = next((record for record, _ in records_at(block, [(place + 1, 0)])), None)
+        if record is None:
+            return
+        at = lane.plan.places({number for _, number in lane.plan.scanner.scan(record.raw)})
+        first = self._audits * AUDIT_RULES
+        asked = {(first + each) % len(lane.rules) for each in range(AUDIT_RULES)} - set(at)
+        missed = [rule for rule, _ in map(lane.rules.__getitem__, asked) if self._judge.matches(rule, record)]
+        if missed:
+            self._missed += [Missed(rule.id, block.path, record.offset) for rule in missed]
+            self._distrusted.update(rule.id for rule in missed)
+            for each in self._lanes.values():
+                each.distrust(self._distrusted)

@@ -22,7 +22,8 @@ from pathlib import Path
 from shipper.agent.supervisor import Agent
 from shipper.config.model import CloudMonitorTable, Config, CredentialsTable, Secret, SourceTable, StoreTable
 from shipper.events import Block, Origin
-from shipper.matching.engine import Engine, Host
+from shipper.matching.engine import Engine
+from shipper.matching.judge import Host
 from shipper.matching.rulebook import load_rules
 from shipper.tailing.files import LogFile
 from shipper.tailing.tailer import Tailer

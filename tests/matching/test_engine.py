@@ -15,8 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from shipper.events import Block, Event, Origin
-from shipper.matching import engine as engine_module
-from shipper.matching.engine import Engine, Host, Tally, Unjudged
+from shipper.matching import judge as judge_module
+from shipper.matching.engine import Engine
+from shipper.matching.judge import Host, Tally, Unjudged
 from tests.matching.writing import load
 
 HOST = Host("web-1", "192.0.2.7")
@@ -338,7 +339,7 @@ def test_a_rule_s_own_limit_comes_first(tmp_path: Path) -> None:
 
 def test_unjudged_places_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log made of crafted lines fills no memory: what is not kept is counted."""
-    monkeypatch.setattr(engine_module, "MAX_UNJUDGED", 2)
+    monkeypatch.setattr(judge_module, "MAX_UNJUDGED", 2)
     judged = engine(tmp_path, rule("slow", "(a|aa)+$"), match_timeout=0.002)
     judged.match(block(b"\n".join([CATASTROPHE] * 5)))
 

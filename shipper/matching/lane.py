@@ -1,0 +1,73 @@
+"""The rules that judge one source's text, with their plan, which is renewed when the text turns out otherwise. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shipper.matching.plan import SAMPLE_BYTES, plan_for
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from shipper.matching.plan import Plan
+    from shipper.matching.rule import Rule
+    from shipper.matching.spelling import Spelling
+
+LEAST_SAMPLE = 64 * 1024
+DRIFT_BYTES = 4 * 1024 * 1024
+MOST_PATIENCE = 1024 * 1024 * 1024
+
+BEARABLE = 1e-3
+"""Share of the lines that may be judged in vain: going through them costs less than the scan."""
+
+
+class Lane:
+    """See above.
+
+    Attributes:
+        rules: that apply, each with the place of the origin that it applies to.
+        plan: see `plan_for`.
+    """
+
+    def __init__(self, rules: Sequence[tuple[Rule, int]], spelling: Spelling | None) -> None:
+        """Plan without a sample; the first text gives one."""
+        self.rules = tuple(rules)
+        self._spelling = spelling
+        self._distrusted: set[str] = set()
+        self._sample: list[bytes] | None = []
+        self._patience = DRIFT_BYTES
+        self._seen = self._in_vain = 0
+        self._make(b"")
+
+    def see(self, data: bytes) -> None:
+        """Look at text that is about to be judged: some of it may be needed for a plan."""
+        if self._sample is None:
+            return
+        self._sample.append(data[:SAMPLE_BYTES])
+        if sum(map(len, self._sample)) >= LEAST_SAMPLE:
+            sample, self._sample = b"".join(self._sample), None
+            self._make(sample)
+
+    def note(self, size: int, in_vain: int) -> None:
+        """Note how many records of so many bytes were judged in vain; many more than planned are a drift."""
+        self._seen += size
+        self._in_vain += in_vain
+        if self._seen >= self._patience and self._sample is None:
+            rate = self._in_vain / max(self._seen / self.plan.line_bytes, 1.0)
+            if rate > BEARABLE and rate > 2 * self.plan.rate:
+                # text that no plan suits is not planned for again and again
+                self._patience = min(self._patience * 2, MOST_PATIENCE)
+                self._sample = []
+            self._seen = self._in_vain = 0
+
+    def distrust(self, rules: Collection[str]) -> None:
+        """Judge every record by some rules from now on."""
+        self._distrusted |= set(rules)
+        self._make(self._planned_from)
+
+    def _make(self, sample: bytes) -> None:
+        self._planned_from = sample[:SAMPLE_BYTES]
+        self._seen = self._in_vain = 0
+        self.plan: Plan = plan_for(
+            [rule for rule, _ in self.rules], self._spelling, self._planned_from, always=self._distrusted
+        )

@@ -1,0 +1,170 @@
+"""Which literals the scanner looks for: of each rule the set that is rarest in a sample of the text itself. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from shipper.matching.literals import required_literals
+from shipper.matching.scanner import SCANNER, Needle
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from shipper.matching.literals import LiteralSet
+    from shipper.matching.rule import Rule
+    from shipper.matching.scanner import Scanner
+    from shipper.matching.spelling import Spelling
+
+SAMPLE_BYTES = 256 * 1024
+"""More tells little more: what is in two of ten thousand lines is seen in it."""
+
+SECOND_LOOK = 2e-4
+"""Share of the lines from which on a second literal is looked for in a line before it is decoded."""
+
+MOST_SECOND = 4
+"""Literals of a set that is looked for in single lines: each costs a search."""
+
+EVERYWHERE = 3.0
+"""Places a line from which on a set finds more than going through all lines costs."""
+
+_MEAN_LINE = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a rule asks of a line.
+
+    Attributes:
+        needles: the scanner looks for these; one must be there. Empty: every line is judged.
+        second: of these too, if there are some.
+        rate: places a line, as the sample has them; a guess where there is none.
+    """
+
+    needles: frozenset[Needle]
+    second: tuple[bytes, ...]
+    rate: float
+
+
+_EVERY_LINE = Wanted(frozenset(), (), 0.0)
+
+
+class Plan:
+    """Made for some rules, one encoding and a sample.
+
+    Attributes:
+        wanted: what each rule asks, in the order of the rules.
+        scanner: None when no rule has a literal.
+        rules_of: places of the rules by the numbers that the scanner gives.
+        always: places of the rules that judge every line.
+        rate: lines that are expected to be judged, as a share of all, but for rules that judge every line.
+        line_bytes: the mean length of a line.
+    """
+
+    def __init__(self, wanted: Sequence[Wanted], folding: Iterable[bytes], line_bytes: float) -> None:
+        """Use `plan_for`."""
+        self.line_bytes = line_bytes
+        self.wanted = tuple(wanted)
+        self.always = tuple(place for place, each in enumerate(wanted) if not each.needles)
+        self.rate = min(1.0, sum(each.rate for each in wanted if each.needles))
+        rules_of: dict[Needle, set[int]] = {}
+        for place, each in enumerate(wanted):
+            for needle in each.needles:
+                rules_of.setdefault(needle, set()).add(place)
+        caseless = {place for needle, places in rules_of.items() if needle.caseless for place in places}
+        if caseless:
+            for data in folding:
+                rules_of.setdefault(Needle(data), set()).update(caseless)
+        self.rules_of = tuple(tuple(sorted(places)) for places in rules_of.values())
+        self.scanner: Scanner | None = _scanner(tuple(rules_of)) if rules_of else None
+
+    def places(self, numbers: Iterable[int]) -> Sequence[int]:
+        """Give the places of the rules that are to judge a record.
+
+        Args:
+            numbers: what the scanner found in it.
+        """
+        found = [place for number in numbers for place in self.rules_of[number]]
+        return sorted({*found, *self.always}) if len(found) > 1 or self.always else found
+
+
+def plan_for(rules: Sequence[Rule], spelling: Spelling | None, sample: bytes, *, always: Collection[str] = ()) -> Plan:
+    """Plan a scan.
+
+    Args:
+        rules: that judge the text.
+        spelling: of its encoding; None where bytes do not tell what the text holds: every line is judged.
+        sample: some of the text; it may be empty.
+        always: ids of rules that judge every line, whatever their literals.
+    """
+    if spelling is None:
+        return Plan([_EVERY_LINE for _ in rules], (), _MEAN_LINE)
+    measure = _Sample(sample[:SAMPLE_BYTES])
+    wanted = [_EVERY_LINE if rule.id in always else _choose(rule, spelling, measure) for rule in rules]
+    return Plan(wanted, spelling.folding, measure.line_bytes)
+
+
+class _Sample:
+    """Counts. `line_bytes` is the mean length of a line."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._lower = data.lower()
+        self._lines = max(data.count(b"\n"), 1)
+        self.line_bytes = len(data) / self._lines if data else _MEAN_LINE
+        self._counts: dict[Needle, float] = {}
+
+    def rate(self, needles: frozenset[Needle]) -> float:
+        """Give the places a line in which one of them is expected."""
+        return sum(map(self._rate_of, needles))
+
+    def _rate_of(self, needle: Needle) -> float:
+        count = self._counts.get(needle)
+        if count is None:
+            text = (self._lower, needle.data.lower()) if needle.caseless else (self._data, needle.data)
+            # what is not in the sample may still come; longer ones seldom
+            guess = _MEAN_LINE * 0.25 ** min(len(needle.data), 12)
+            self._counts[needle] = count = text[0].count(text[1]) / self._lines + guess / self._lines
+        return count
+
+
+def _choose(rule: Rule, spelling: Spelling, sample: _Sample) -> Wanted:
+    """Choose the rarest set of a rule, and another one to look for in the lines that it finds."""
+    sets = [each for each in (_spelled(literals, spelling) for literals in _literals_of(rule)) if each]
+    if not sets:
+        return _EVERY_LINE
+    rates = {each: sample.rate(each) for each in sets}
+    best = min(sets, key=lambda each: rates[each])
+    if rates[best] > EVERYWHERE:
+        return _EVERY_LINE
+    second: tuple[bytes, ...] = ()
+    if rates[best] > SECOND_LOOK:
+        others = [each for each in sets if each is not best and len(each) <= MOST_SECOND and _is_exact(each)]
+        if others:
+            second = tuple(needle.data for needle in min(others, key=lambda each: rates[each]))
+    return Wanted(best, second, rates[best])
+
+
+def _is_exact(needles: frozenset[Needle]) -> bool:
+    return not any(needle.caseless for needle in needles)
+
+
+def _spelled(literals: LiteralSet, spelling: Spelling) -> frozenset[Needle]:
+    """Give the needles of a set; none when one of its literals has no spelling."""
+    needles = frozenset(Needle(spelling.spell(literal), literal.caseless) for literal in literals)
+    return needles if all(needle.data for needle in needles) else frozenset()
+
+
+def _literals_of(rule: Rule) -> tuple[LiteralSet, ...]:
+    return _required(rule.match.pattern)
+
+
+# a rule set is planned anew for each source and at each reload
+_required = lru_cache(maxsize=4096)(required_literals)
+
+
+@lru_cache(maxsize=16)
+def _scanner(needles: tuple[Needle, ...]) -> Scanner:
+    """Make a scanner; sources whose plans are equal share it."""
+    return SCANNER(needles)

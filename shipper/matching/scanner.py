@@ -1,0 +1,99 @@
+"""Finds many byte strings in a block in one go: by Vectorscan where it is installed, else one after the other. Pure.
+
+Both find every place where a string ends. What they find is never the last word: `regex` decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """What is looked for.
+
+    Attributes:
+        data: never empty.
+        caseless: whether ASCII letters stand for both cases.
+    """
+
+    data: bytes
+    caseless: bool = False
+
+
+class Scanner(Protocol):
+    """Looks for the needles that it was made for. Not safe for use by two threads."""
+
+    def scan(self, data: bytes) -> list[tuple[int, int]]:
+        """Give where needles end, and their numbers, in any order."""
+
+
+class VectorScanner:
+    """All needles at once, at the speed of memory, with the package `hyperscan`."""
+
+    def __init__(self, needles: Sequence[Needle]) -> None:
+        """Compile; the package refuses an empty list."""
+        import hyperscan
+
+        flags = [hyperscan.HS_FLAG_CASELESS if needle.caseless else 0 for needle in needles]
+        self._database: Any = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            # its literals end at a NUL; patterns do not
+            expressions=[b"".join(map(b"\\x%02x".__mod__, needle.data)) for needle in needles],
+            ids=list(range(len(needles))),
+            elements=len(needles),
+            flags=flags,
+        )
+
+    def scan(self, data: bytes) -> list[tuple[int, int]]:
+        """See `Scanner`."""
+        found: list[tuple[int, int]] = []
+
+        # a result that is true ends the scan
+        def note(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            found.append((end, number))
+
+        self._database.scan(data, note)
+        return found
+
+
+class FindScanner:
+    """One needle after the other, where no wheel of `hyperscan` exists."""
+
+    def __init__(self, needles: Sequence[Needle]) -> None:
+        """Prepare."""
+        self._needles = [(needle.data.lower() if needle.caseless else needle.data) for needle in needles]
+        self._caseless = [needle.caseless for needle in needles]
+
+    def scan(self, data: bytes) -> list[tuple[int, int]]:
+        """See `Scanner`."""
+        lower = data.lower() if any(self._caseless) else data
+        found: list[tuple[int, int]] = []
+        for number, needle in enumerate(self._needles):
+            text = lower if self._caseless[number] else data
+            at = text.find(needle)
+            while at >= 0:
+                found.append((at + len(needle), number))
+                at = text.find(needle, at + 1)
+        return found
+
+
+def _has_vectorscan() -> bool:
+    """Tell whether the package works here: some platforms have no wheel, some processors not the instructions."""
+    try:
+        import hyperscan
+    except ImportError:
+        return False
+    try:
+        VectorScanner([Needle(b"a")])
+    except hyperscan.error:
+        return False
+    return True
+
+
+SCANNER: type[VectorScanner | FindScanner] = VectorScanner if _has_vectorscan() else FindScanner
+"""The one that this process uses."""

@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipper.tailing.generations import Family, Generations, Relatives
-from shipper.tailing.histories import Histories
+from shipper.tailing.histories import Histories, may_come_again
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Families:
     def is_settled(self, path: str) -> bool:
         """Tell whether everything of a file's family was accounted for."""
         return log_of(path) not in self._unsettled
+
+    def distinct(self, stamp: int) -> int:
+        """Give a modification time if no later one is equal to it, else 0; in nanoseconds since the epoch."""
+        return 0 if may_come_again(stamp, self._wall_ns()) else stamp
 
     def notice(self, entries: Mapping[str, Mapping[str, int]]) -> None:
         """Suspect the logs beside which a name came that may have been rotated from them, seen by nobody.

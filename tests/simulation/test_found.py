@@ -155,6 +155,11 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("write", 1), ("jump", 0), ("rename twice", 0), ("sleep", 3), ("link", 0), ("step", 0), ("compress", 1),
         ("stop", 0), ("rename twice", 0),
     ]),
+    "a log that is cut, written and cut again within one tick of a coarse clock is looked at again": (
+        FAMILY | RECORDS | {"style": "olddir"}, [
+        ("sleep", 2), ("write", 2), ("copytruncate", 0), ("write", 0), ("between", 0), ("kill at", 0), ("write", 0),
+        ("copytruncate", 0),
+    ]),
 }  # fmt: skip
 
 

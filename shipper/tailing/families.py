@@ -84,6 +84,15 @@ class Families:
             log = log_of(path)
             self._floor[log] = min(since, self._floor.get(log, since))
 
+    def doubt(self, path: str, since: int) -> None:
+        """Look at all generations of a file's family that were written since a moment, also after a restart.
+
+        Args:
+            path: of the file.
+            since: in nanoseconds since the epoch; 0 when it is not known.
+        """
+        self.histories.doubt(log_of(path), since)
+
     def is_settled(self, path: str) -> bool:
         """Tell whether everything of a file's family was accounted for."""
         return log_of(path) not in self._unsettled

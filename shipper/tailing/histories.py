@@ -75,6 +75,12 @@ class Histories:
         times = {file.modified for file in files if not may_come_again(file.modified, now)}
         self._put(log, History(tuple(sorted(times))))
 
+    def doubt(self, log: str, since: int) -> None:
+        """Note that nothing is accounted for that was written since a moment, in nanoseconds; 0: nobody knows when."""
+        known = self._known.get(log)
+        if known is not None and since:
+            self._put(log, History(tuple(time for time in known.times if time < since), set_back=True))
+
     def keep(self, logs: Collection[str]) -> None:
         """Let go of all logs but these."""
         for log in self._known.keys() - logs:

@@ -173,6 +173,16 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("step", 0), ("write", 2), ("kill", 0), ("write", 4), ("partial", 0), ("between", 0), ("write", 10),
         ("write", 3), ("write", 3), ("rename twice", 2),
     ]),
+    "what is looked for is not forgotten because a copy got its inode": (FAMILY | FEW | RECORDS | {"hints": True}, [
+        ("rename", 0), ("step", 0), ("rename", 0), ("write", 0), ("rename", 0), ("write", 1), ("sleep", 3), ("step", 0),
+        ("rename", 0), ("compress", 0), ("kill at", 0), ("write", 0), ("stop", 0), ("step", 0), ("between", 0),
+        ("step", 0), ("stop", 0),
+    ]),
+    "nor because another rest was found in that copy": (FAMILY | FEW | RECORDS | {"hints": True}, [
+        ("rename", 0), ("step", 0), ("rename", 0), ("write", 0), ("rename", 0), ("write", 1), ("sleep", 3), ("step", 0),
+        ("rename", 0), ("compress", 0), ("kill at", 0), ("write", 1), ("stop", 0), ("between", 0), ("stop", 0),
+        ("between", 0), ("stop", 0),
+    ]),
 }  # fmt: skip
 
 

@@ -154,7 +154,8 @@ class History:
 
     Attributes:
         times: the modification times of its generations, in nanoseconds since the epoch, sorted.
-        set_back: whether the clock was seen to be behind what was read of the log since then.
+        set_back: whether the clock was seen to be behind what was read of the log since then, or what some of them hold
+            became doubtful: then the times alone say what is accounted for.
     """
 
     times: tuple[int, ...] = ()

@@ -105,9 +105,8 @@ def is_read_copy(content: Content, size: int, original: Followed) -> bool:
     if not size or size > original.tailer.offset:
         return False
     head = original.tailer.head
-    if size <= len(head):
-        return content.read_at(0, size) == head[:size]
-    return original.tailer.trail.leads_through(content, size)
+    begins_alike = content.read_at(0, min(size, len(head))) == head[:size]
+    return begins_alike and (size <= len(head) or original.tailer.trail.leads_through(content, size))
 
 
 def position_at_end(content: LogFile, path: str, original: Followed, *, finished: bool) -> Checkpoint:

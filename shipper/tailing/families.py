@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipper.tailing.generations import Family, Generations, Relatives
-from shipper.tailing.histories import Histories
+from shipper.tailing.histories import Histories, may_come_again
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -84,9 +84,22 @@ class Families:
             log = log_of(path)
             self._floor[log] = min(since, self._floor.get(log, since))
 
+    def doubt(self, path: str, since: int) -> None:
+        """Look at all generations of a file's family that were written since a moment, also after a restart.
+
+        Args:
+            path: of the file.
+            since: in nanoseconds since the epoch; 0 when it is not known.
+        """
+        self.histories.doubt(log_of(path), since)
+
     def is_settled(self, path: str) -> bool:
         """Tell whether everything of a file's family was accounted for."""
         return log_of(path) not in self._unsettled
+
+    def distinct(self, stamp: int) -> int:
+        """Give a modification time if no later one is equal to it, else 0; in nanoseconds since the epoch."""
+        return 0 if may_come_again(stamp, self._wall_ns()) else stamp
 
     def notice(self, entries: Mapping[str, Mapping[str, int]]) -> None:
         """Suspect the logs beside which a name came that may have been rotated from them, seen by nobody.

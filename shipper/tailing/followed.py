@@ -57,7 +57,8 @@ class Followed:
         reach: the size that the predecessor had when the first bytes of this one were seen; None before.
         listed: its modification time when its directory was listed last, in nanoseconds: what is rotated from it
             later was written later.
-        fresh: nothing of it was read then: what it held may be gone since, and nobody would notice.
+        fresh: the same when nothing of it was read then, else None: what it held may be gone when it was written since,
+            and nobody else would notice. 0 where a coarse clock may tell the same once more (hazard 1.5).
         retry_at: when to read it again that could not be read and cannot be opened again either.
         turn: when it was read last, in turns of the reading loop.
         feeds: rules that made events of it lately, for the queue's shares.
@@ -80,7 +81,7 @@ class Followed:
     successor: Followed | None = None
     reach: int | None = None
     listed: int = 0
-    fresh: bool = False
+    fresh: int | None = None
     retry_at: float = 0.0
     turn: int = 0
     feeds: set[str] = field(default_factory=set)

@@ -201,7 +201,8 @@ class Following:
         for node, file in found.items():
             seen = self.files.get(node)
             if seen is not None and self._families.is_settled(file.path):
-                seen.listed, seen.fresh = file.modified, not seen.tailer.offset
+                seen.listed = file.modified
+                seen.fresh = None if seen.tailer.offset else self._families.distinct(file.modified)
         there = {node for seen_by in register.found.values() for node in seen_by}
         register.copies.keep(there)
         self._arrivals.keep(there)

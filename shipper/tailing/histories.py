@@ -23,6 +23,11 @@ STAMP_NS = 2 * 10**9
 """The coarsest stamps of files that are in use."""
 
 
+def may_come_again(stamp: int, now: int) -> bool:
+    """Tell whether what is written now may yet get a modification time that something has; both in nanoseconds."""
+    return now - STAMP_NS <= stamp <= now
+
+
 class Histories:
     """Modification times in nanoseconds since the epoch, by log."""
 
@@ -66,9 +71,15 @@ class Histories:
         self._put(log, History(tuple(sorted({file.modified for file in files}))))
 
     def account(self, log: str, files: Iterable[Found], now: int) -> None:
-        """Note that all generations of a log are accounted for; what is written now may yet get the same stamp."""
-        times = {file.modified for file in files if not now - STAMP_NS <= file.modified <= now}
+        """Note that all generations of a log are accounted for."""
+        times = {file.modified for file in files if not may_come_again(file.modified, now)}
         self._put(log, History(tuple(sorted(times))))
+
+    def doubt(self, log: str, since: int) -> None:
+        """Note that nothing is accounted for that was written since a moment, in nanoseconds; 0: nobody knows when."""
+        known = self._known.get(log)
+        if known is not None and since:
+            self._put(log, History(tuple(time for time in known.times if time < since), set_back=True))
 
     def keep(self, logs: Collection[str]) -> None:
         """Let go of all logs but these."""

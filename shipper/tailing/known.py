@@ -98,9 +98,9 @@ def known_part(
 
 def _is_shorter_part(content: LogFile | CompressedLog, head: bytes, known: KnownContent) -> bool:
     """Tell whether content that ends before the place up to which other content was read is its beginning."""
-    if known.head.startswith(head) and not content.reaches(len(known.head) + 1):
-        return True
-    if known.trail is None:
+    if not content.reaches(len(known.head) + 1):
+        return known.head.startswith(head)
+    if known.trail is None or not head.startswith(known.head):
         return False
     size = content.length if isinstance(content, CompressedLog) else content.status().st_size
     return known.trail.leads_through(content, size)

@@ -172,10 +172,17 @@ class Rests:
         if lost.truncated is None:
             positions.forget(lost.checkpoint)
         if lost.node != content.identity.node and (stale := positions.get(content.identity.node)) is not None:
+            self._leave(content.identity.node)
             positions.retire(stale)
         followed = register.follow(tailer, lost.sources, now, listed=lost.checkpoint.modified)
         followed.gone_at, followed.finite = now, isinstance(content, CompressedLog)
         telemetry.rest_found(path, lost.checkpoint.path, tailer.offset)
+
+    def _leave(self, node: Node) -> None:
+        """Give an inode's position to another file; the rest of its former one is found after a restart too (1.7)."""
+        former = self._register.positions.get(node)
+        if former is not None and not former.finished:
+            self._families.doubt(former.path, former.modified)
 
     def _give_up(self, lost: Lost, now: float) -> None:
         """Say that content is found nowhere. A position whose directory is away is kept: it may be back (2.4)."""
@@ -212,6 +219,7 @@ class Rests:
                 # it may have another name by now
                 unclear |= not register.is_at(path, node)
             else:
+                self._leave(node)
                 finished = not register.is_found(node)
                 register.positions.put(position_at_end(copy, path, followed, finished=finished))
                 copy.close()

@@ -66,7 +66,7 @@ class Sightings:
         followed.gone_at = None
         if followed.source.name == source.name:
             followed.tailer.path = file.path
-        if followed.fresh and followed.listed != file.modified:
+        if followed.fresh is not None and followed.fresh != file.modified:
             self._families.suspect(file.path, followed.sources)
         if followed.held or followed.seen == (file.size, file.modified):
             return

@@ -1,7 +1,8 @@
 """What was read of a file before its offset, remembered in places: tells where a copy of it ends (hazard 1.3 c). Pure.
 
 Between copy and truncation lines are written and read, so the copy is shorter than what was read. Equal heads prove
-nothing: programs write the same banner into each new file (hazard 1.8).
+nothing: programs write the same banner into each new file (hazard 1.8). Nor do a few equal bytes at the end: lines may
+end in the same words, and little is remembered of a file that was idle or is read on from a checkpoint.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 RECENT_BYTES = 16 * 1024
 MARK_BYTES = 64 * 1024
 MOST_MARKS = 16
+PROVING_BYTES = 64
 
 
 class Trail:
@@ -53,7 +55,7 @@ class Trail:
         if back < 0:
             return False
         known = self._recent[: len(self._recent) - back][-GUARD_BYTES:] if back < len(self._recent) else b""
-        if known:
+        if len(known) >= min(size, PROVING_BYTES):
             return content.read_at(size - len(known), len(known)) == known
         marks = [mark for mark in self._marks if mark[0] <= size]
         return bool(marks) and content.read_at(marks[-1][0] - len(marks[-1][1]), len(marks[-1][1])) == marks[-1][1]

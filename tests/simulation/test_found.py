@@ -155,6 +155,34 @@ FOUND: dict[str, tuple[dict[str, Any], Story]] = {
         ("write", 1), ("jump", 0), ("rename twice", 0), ("sleep", 3), ("link", 0), ("step", 0), ("compress", 1),
         ("stop", 0), ("rename twice", 0),
     ]),
+    "a log that is cut, written and cut again within one tick of a coarse clock is looked at again": (
+        FAMILY | RECORDS | {"style": "olddir"}, [
+        ("sleep", 2), ("write", 2), ("copytruncate", 0), ("write", 0), ("between", 0), ("kill at", 0), ("write", 0),
+        ("copytruncate", 0),
+    ]),
+    "what only ends in the same few characters as what was read is not a part of it": (LOGS | {"hints": True}, [
+        ("write", 8), ("write", 4), ("write", 8), ("write", 2), ("write", 5), ("write", 5), ("rename", 0), ("write", 5),
+        ("write", 0), ("step", 0), ("stop", 0), ("step", 0), ("copytruncate", 0), ("rename twice", 0),
+        ("rename twice", 11), ("write", 8), ("write", 10), ("write", 8), ("rename twice", 5),
+    ]),
+    "nor is it when it came between two truncations": (FAMILY | RECORDS | {"style": "olddir", "hints": True}, [
+        ("partial", 0), ("write", 10), ("write", 0), ("write", 2), ("write", 2), ("write", 6), ("partial", 0),
+        ("between", 0), ("write", 9), ("partial", 0), ("partial", 0), ("write", 10), ("write", 1), ("rename twice", 1),
+        ("write", 1), ("write", 8), ("write", 9), ("write", 9), ("rename twice", 10), ("write", 0), ("partial", 0),
+        ("write", 4), ("write", 4), ("write", 3), ("write", 0), ("truncate", 0), ("write", 1), ("write", 10),
+        ("step", 0), ("write", 2), ("kill", 0), ("write", 4), ("partial", 0), ("between", 0), ("write", 10),
+        ("write", 3), ("write", 3), ("rename twice", 2),
+    ]),
+    "what is looked for is not forgotten because a copy got its inode": (FAMILY | FEW | RECORDS | {"hints": True}, [
+        ("rename", 0), ("step", 0), ("rename", 0), ("write", 0), ("rename", 0), ("write", 1), ("sleep", 3), ("step", 0),
+        ("rename", 0), ("compress", 0), ("kill at", 0), ("write", 0), ("stop", 0), ("step", 0), ("between", 0),
+        ("step", 0), ("stop", 0),
+    ]),
+    "nor because another rest was found in that copy": (FAMILY | FEW | RECORDS | {"hints": True}, [
+        ("rename", 0), ("step", 0), ("rename", 0), ("write", 0), ("rename", 0), ("write", 1), ("sleep", 3), ("step", 0),
+        ("rename", 0), ("compress", 0), ("kill at", 0), ("write", 1), ("stop", 0), ("between", 0), ("stop", 0),
+        ("between", 0), ("stop", 0),
+    ]),
 }  # fmt: skip
 
 

@@ -552,6 +552,27 @@ def test_a_copy_is_known_although_lines_were_read_between_copy_and_truncation(tm
     host.following.close()
 
 
+@pytest.mark.parametrize("count", [40, 80], ids=["short", "longer than a head"])
+@pytest.mark.parametrize("glob", ["a.log", "a.log*"])
+def test_a_generation_is_no_copy_because_it_ends_in_the_same_words(tmp_path: Path, glob: str, count: int) -> None:
+    """Many lines may be the same words; the first ones tell one file from another (hazards 1.2, 1.3 c, 1.8)."""
+    host = Host(tmp_path, glob)
+    host.write("a.log", "first 1", *["the same words"] * count)
+    host.scan()
+    host.restart()
+    host.scan()
+    host.copytruncate("a.log", "a.log.2")
+    host.write("a.log", "first 2", *["the same words"] * (count - 5))
+    host.copytruncate("a.log", "a.log.1")
+    host.write("a.log", "new")
+    for _ in range(3):
+        host.scan()
+        host.clock += COPY_PATIENCE
+
+    assert host.lines == ["first 1", *["the same words"] * count, "new", "first 2", *["the same words"] * (count - 5)]
+    host.following.close()
+
+
 def test_a_generation_that_came_and_went_between_two_looks(host: Host) -> None:
     """Read although no glob ever matched it and no scan ever saw it under the log's name (hazard 1.2)."""
     host.write("a.log", "1")

@@ -44,6 +44,17 @@ def test_what_a_clock_hid_that_was_set_back_is_looked_for_until_all_is_accounted
     assert new(histories, NOW - 9 * HOUR, NOW - 8 * HOUR, watermark=NOW - 2 * HOUR) == []
 
 
+def test_what_became_doubtful_is_looked_for_until_all_is_accounted_for() -> None:
+    """From a moment on, and by another process too; what is older stays accounted for (hazards 1.2, 1.7)."""
+    histories = Histories({LOG: History((NOW - 9 * HOUR, NOW - 8 * HOUR))})
+    histories.doubt(LOG, NOW - 8 * HOUR)
+    changes = histories.changes()
+
+    assert changes == {LOG: History((NOW - 9 * HOUR,), set_back=True)}
+    again = Histories({log: history for log, history in changes.items() if history})
+    assert new(again, NOW - 9 * HOUR, NOW - 8 * HOUR, watermark=NOW) == [NOW - 8 * HOUR]
+
+
 def test_a_small_step_back_is_outdone_although_the_clock_has_passed_the_watermark_again() -> None:
     """Up to an hour; what is still older and was not there was put there by somebody, and is left alone (9.3)."""
     histories = Histories({LOG: History((NOW - 20,))})

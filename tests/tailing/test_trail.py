@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shipper.events import FileIdentity
-from shipper.tailing.trail import MARK_BYTES, MOST_MARKS, RECENT_BYTES, Trail
+from shipper.tailing.identity import GUARD_BYTES
+from shipper.tailing.trail import MARK_BYTES, MOST_MARKS, PROVING_BYTES, RECENT_BYTES, Trail
 
 
 class Bytes:
@@ -48,7 +49,7 @@ def test_no_other_content_is_taken_for_its_beginning(size: int, piece: int, end:
 
 
 @settings(deadline=None)
-@given(st.integers(2, 500_000), st.integers(1, RECENT_BYTES - 1))
+@given(st.integers(2, 500_000), st.integers(1, RECENT_BYTES - PROVING_BYTES))
 def test_a_copy_that_ends_in_what_was_read_last_is_known(size: int, back: int) -> None:
     """Byte by byte (hazard 1.3 c)."""
     data = lines(size)
@@ -56,6 +57,16 @@ def test_a_copy_that_ends_in_what_was_read_last_is_known(size: int, back: int) -
     end = max(1, size - back)
 
     assert trail.leads_through(Bytes(data[:end]), end)
+
+
+def test_equal_words_at_the_end_prove_nothing() -> None:
+    """Little is known of a file that is read on from a checkpoint; another may end in the same words (hazard 1.8)."""
+    read_before = b"1" * 100 + b" the end of both\n" + b"3" * 240
+    other = b"2" * 100 + b" the end of both\n"
+    trail = Trail()
+    trail.reset(len(read_before), read_before[-GUARD_BYTES:])
+
+    assert not trail.leads_through(Bytes(other), len(other))
 
 
 def test_a_copy_is_known_although_much_was_read_after_it_was_made() -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -42,7 +41,6 @@ COMMIT_EVENTS = 1000
 ACTIVE_POLL = 0.05
 ACTIVE_FOR = 2.0
 UNWATCHED_POLL = 1.0
-BUSY_PASSES = 20
 SCAN_SHARE = 0.05
 
 
@@ -89,8 +87,8 @@ class Intake:
         self._scan_at: dict[str, float] = {}
         self._poll_at = 0.0
         self.looked_at = clock.monotonic()
-        self._busy: Counter[str] = Counter()
         self._unheard: set[str] = set()
+        self._look_at = 0.0
         self._scan_cost: dict[str, float] = {}
         self._turn = 0
         self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
@@ -135,6 +133,7 @@ class Intake:
         self.looked_at = now
         self._apply_changes()
         self._take_hints()
+        self._look_beside(now)
         self._scan_due(now)
         more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
@@ -196,6 +195,21 @@ class Intake:
             elif written & directories:
                 self._scan_at[source.name] = min(self._scan_at.get(source.name, 0.0), self._poll_at)
 
+    def _look_beside(self, now: float) -> None:
+        """Look at the quiet files of directories that are too busy to be heard, for a small part of the time.
+
+        Once more when they are heard again: what was written until then was heard by nobody (hazard 2.1).
+        """
+        busy = self._watcher.busy() if self._watcher is not None else set()
+        if not (busy or self._unheard) or now < self._look_at:
+            return
+        directories, self._unheard = busy | self._unheard, busy
+        began = self._clock.monotonic()
+        for followed in self._following.files.values():
+            if not followed.active and os.path.dirname(followed.path) in directories:
+                followed.active = followed.is_changed()
+        self._look_at = now + max(ACTIVE_POLL, (self._clock.monotonic() - began) / SCAN_SHARE)
+
     def _scan_due(self, now: float) -> None:
         due = [s for s in self._following.sources if now >= self._scan_at.get(s.name, 0.0)]
         arrived = [self._scan(source, now) for source in due]
@@ -247,9 +261,7 @@ class Intake:
         for source in self._following.sources:
             if source.watch == "auto":
                 directories |= self._following.directories.get(source.name, set())
-        self._unheard = {directory for directory, passes in self._busy.items() if passes >= BUSY_PASSES}
-        self._busy.clear()
-        self._watcher.watch(directories, self._unheard)
+        self._watcher.watch(directories)
 
     def _read(self, followed: Followed, now: float) -> bool:
         """Take what one file has, up to the budget; tells whether it had more than that."""
@@ -274,7 +286,6 @@ class Intake:
         followed.halt = halt
         if tailer.offset != before:
             followed.changed_at = now
-            self._busy[os.path.dirname(tailer.path)] += 1
         elif followed.gone_at is None:
             if self._following.moved_away(followed):
                 self._scan_at[followed.source.name] = 0.0
@@ -354,6 +365,8 @@ class Intake:
 
     def _wait(self, now: float) -> None:
         until = min([self._poll_at, *self._scan_at.values()])
+        if self._unheard:
+            until = min(until, self._look_at)
         if not self._room.is_full and self._due(now):
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):

@@ -164,7 +164,9 @@ class Intake:
         return more
 
     def _due(self, now: float) -> list[Followed]:
-        return [f for f in self._following.files.values() if f.is_due(now) and not self._room.is_closed_to(f)]
+        # few of thousands are active
+        active = [f for f in self._following.files.values() if f.active]
+        return [f for f in active if f.is_due(now) and not self._room.is_closed_to(f)]
 
     def _apply_changes(self) -> None:
         with self._pending_lock:
@@ -206,7 +208,7 @@ class Intake:
         directories, self._unheard = busy | self._unheard, busy
         began = self._clock.monotonic()
         for followed in self._following.files.values():
-            if not followed.active and os.path.dirname(followed.path) in directories:
+            if not followed.active and followed.directory in directories:
                 followed.active = followed.is_changed()
         self._look_at = now + max(ACTIVE_POLL, (self._clock.monotonic() - began) / SCAN_SHARE)
 
@@ -234,25 +236,25 @@ class Intake:
 
     def _poll_unwatched(self) -> None:
         """Look at the files from whose directories no hints come."""
+        heard = self._heard()
         for followed in self._following.files.values():
-            if not followed.active and not self._is_heard(followed):
+            if not followed.active and not (followed.directory in heard and followed.source.watch == "auto"):
                 followed.active = followed.is_changed()
         for source in self._following.sources:
-            heard = self._watcher is not None and source.watch == "auto"
             directories = self._following.directories.get(source.name, set())
-            if not heard or not all(self._watcher and self._watcher.hears(d) for d in directories):
+            if source.watch != "auto" or not directories <= heard:
                 self._scan_at[source.name] = min(self._scan_at[source.name], self._poll_at)
             elif self._following.has_closed and directories & self._unheard:
                 # files that are not open may have been written to; scans take a small part of the time, however long
                 at = self._poll_at + self._scan_cost.get(source.name, 0.0) / SCAN_SHARE
                 self._scan_at[source.name] = min(self._scan_at[source.name], at)
 
-    def _is_heard(self, followed: Followed) -> bool:
-        return (
-            self._watcher is not None
-            and followed.source.watch == "auto"
-            and self._watcher.hears(os.path.dirname(followed.tailer.path))
-        )
+    def _heard(self) -> set[str]:
+        """Give the directories from which hints come."""
+        if self._watcher is None:
+            return set()
+        known: set[str] = set().union(*self._following.directories.values())
+        return {directory for directory in known if self._watcher.hears(directory)}
 
     def _listen(self) -> None:
         if self._watcher is None:

@@ -97,6 +97,11 @@ class Followed:
         return self.tailer.path
 
     @property
+    def directory(self) -> str:
+        """Where it is, or was when its name was last known."""
+        return self.path.rpartition("/")[0] or "/"
+
+    @property
     def source(self) -> SourceTable:
         """The source that says how it is read."""
         return self.sources[0]
@@ -119,7 +124,9 @@ class Followed:
     @property
     def is_saved(self) -> bool:
         """Whether the store has its checkpoint; while its former content is looked for, the one of that."""
-        return self.saved == self.place
+        # asked of thousands at every commit: the few that were read differ in the first
+        saved, tailer = self.saved, self.tailer
+        return saved is not None and saved[0] == tailer.offset and saved == self.place
 
     def checkpoint(self, **changes: object) -> Checkpoint:
         """Tell how far it was taken, and when it was last changed as far as we know."""

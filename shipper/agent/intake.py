@@ -89,6 +89,8 @@ class Intake:
         self.looked_at = clock.monotonic()
         self._unheard: set[str] = set()
         self._look_at = 0.0
+        # of the open files; None when scans or searches may have changed that
+        self._places: set[str] | None = None
         self._scan_cost: dict[str, float] = {}
         self._turn = 0
         self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
@@ -220,6 +222,8 @@ class Intake:
             for source in self._following.sources:
                 if source not in due:
                     self._scan(source, now)
+        if due or self._following.searching:
+            self._places = None
         self._following.search(now)
         if now >= self._poll_at:
             self._poll_at = now + UNWATCHED_POLL
@@ -237,9 +241,12 @@ class Intake:
     def _poll_unwatched(self) -> None:
         """Look at the files from whose directories no hints come."""
         heard = self._heard()
-        for followed in self._following.files.values():
-            if not followed.active and not (followed.directory in heard and followed.source.watch == "auto"):
-                followed.active = followed.is_changed()
+        if self._places is None:
+            self._places = {followed.directory for followed in self._following.files.values()}
+        if not self._places <= heard or any(source.watch != "auto" for source in self._following.sources):
+            for followed in self._following.files.values():
+                if not followed.active and not (followed.directory in heard and followed.source.watch == "auto"):
+                    followed.active = followed.is_changed()
         for source in self._following.sources:
             directories = self._following.directories.get(source.name, set())
             if source.watch != "auto" or not directories <= heard:
@@ -277,6 +284,7 @@ class Intake:
             if halt is Halt.REWRITTEN:
                 self._take_losses(followed)
                 self._following.rewritten(followed, now)
+                self._places = None
                 return not followed.held
             followed.saw(status)
         except OSError as error:

@@ -124,9 +124,9 @@ class Followed:
     @property
     def is_saved(self) -> bool:
         """Whether the store has its checkpoint; while its former content is looked for, the one of that."""
-        # asked of thousands at every commit: the few that were read differ in the first
+        # asked of thousands at every commit: nothing is made for it
         saved, tailer = self.saved, self.tailer
-        return saved is not None and saved[0] == tailer.offset and saved == self.place
+        return saved is not None and saved[0] == tailer.offset and saved[1] is tailer.line and saved[2] == tailer.path
 
     def checkpoint(self, **changes: object) -> Checkpoint:
         """Tell how far it was taken, and when it was last changed as far as we know."""

@@ -464,6 +464,13 @@ def touch(file: Path) -> None:
     os.utime(file, ns=(0, 1))
 
 
+def append_within_a_stamp(file: Path) -> None:
+    """Let it grow, and its time be the same: stamps are coarse."""
+    status = file.stat()
+    append(file)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
 def replace(file: Path) -> None:
     """Put another file there, of the same size and time."""
     status = file.stat()
@@ -473,7 +480,7 @@ def replace(file: Path) -> None:
     new.replace(file)
 
 
-@pytest.mark.parametrize("change", [append, touch, replace])
+@pytest.mark.parametrize("change", [append, append_within_a_stamp, touch, replace])
 def test_what_is_as_the_last_scan_found_it_is_not_made_anew(tmp_path: Path, change: Callable[[Path], None]) -> None:
     """Thousands of idle files cost little and are held once; one that changed in anything is told as it is (6.7)."""
     for name in ("idle.log", "changed.log"):

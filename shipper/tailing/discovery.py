@@ -253,8 +253,10 @@ class _Walk:
         known = self._before.get(path)
         if (
             known is not None
-            and (known.size, known.modified) == (status.st_size, status.st_mtime_ns)
-            and known.identity.node == (status.st_dev, status.st_ino)
+            and known.modified == status.st_mtime_ns
+            and known.size == status.st_size
+            and known.identity.inode == status.st_ino
+            and known.identity.device == status.st_dev
             and known.glob == pattern
         ):
             return known

@@ -98,7 +98,7 @@ class Families:
         for directory, names in entries.items():
             known = self._entries.get(directory)
             self._entries[directory] = names
-            if known is None:
+            if known is None or known == names:
                 continue
             come = [name for name, inode in names.items() if known.get(name) != inode]
             if come and closed is None:

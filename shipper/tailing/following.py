@@ -319,9 +319,10 @@ class Following:
     def _by_node(self, discovery: Discovery) -> dict[Node, Found]:
         """Give the found files once each: of several names the one under which a file is followed, or the first."""
         found: dict[Node, Found] = {}
+        opened = self.files
         for file in discovery.files.values():
             node = file.identity.node
-            followed = self.files.get(node)
+            followed = opened.get(node)
             if not self._register.is_own(node) and (node not in found or (followed and followed.path == file.path)):
                 found[node] = file
         return found

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -43,7 +42,6 @@ COMMIT_EVENTS = 1000
 ACTIVE_POLL = 0.05
 ACTIVE_FOR = 2.0
 UNWATCHED_POLL = 1.0
-BUSY_PASSES = 20
 SCAN_SHARE = 0.05
 
 
@@ -90,8 +88,10 @@ class Intake:
         self._scan_at: dict[str, float] = {}
         self._poll_at = 0.0
         self.looked_at = clock.monotonic()
-        self._busy: Counter[str] = Counter()
         self._unheard: set[str] = set()
+        self._look_at = 0.0
+        # of the open files; None when scans or searches may have changed that
+        self._places: set[str] | None = None
         self._scan_cost: dict[str, float] = {}
         self._turn = 0
         self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
@@ -136,6 +136,7 @@ class Intake:
         self.looked_at = now
         self._apply_changes()
         self._take_hints()
+        self._look_beside(now)
         self._scan_due(now)
         more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
@@ -166,7 +167,9 @@ class Intake:
         return more
 
     def _due(self, now: float) -> list[Followed]:
-        return [f for f in self._following.files.values() if f.is_due(now) and not self._room.is_closed_to(f)]
+        # few of thousands are active
+        active = [f for f in self._following.files.values() if f.active]
+        return [f for f in active if f.is_due(now) and not self._room.is_closed_to(f)]
 
     def _apply_changes(self) -> None:
         with self._pending_lock:
@@ -197,6 +200,21 @@ class Intake:
             elif written & directories:
                 self._scan_at[source.name] = min(self._scan_at.get(source.name, 0.0), self._poll_at)
 
+    def _look_beside(self, now: float) -> None:
+        """Look at the quiet files of directories that are too busy to be heard, for a small part of the time.
+
+        Once more when they are heard again: what was written until then was heard by nobody (hazard 2.1).
+        """
+        busy = self._watcher.busy() if self._watcher is not None else set()
+        if not (busy or self._unheard) or now < self._look_at:
+            return
+        directories, self._unheard = busy | self._unheard, busy
+        began = self._clock.monotonic()
+        for followed in self._following.files.values():
+            if not followed.active and followed.directory in directories:
+                followed.active = followed.is_changed()
+        self._look_at = now + max(ACTIVE_POLL, (self._clock.monotonic() - began) / SCAN_SHARE)
+
     def _scan_due(self, now: float) -> None:
         due = [s for s in self._following.sources if now >= self._scan_at.get(s.name, 0.0)]
         arrived = [self._scan(source, now) for source in due]
@@ -205,6 +223,8 @@ class Intake:
             for source in self._following.sources:
                 if source not in due:
                     self._scan(source, now)
+        if due or self._following.searching:
+            self._places = None
         self._following.search(now)
         if now >= self._poll_at:
             self._poll_at = now + UNWATCHED_POLL
@@ -221,25 +241,28 @@ class Intake:
 
     def _poll_unwatched(self) -> None:
         """Look at the files from whose directories no hints come."""
-        for followed in self._following.files.values():
-            if not followed.active and not self._is_heard(followed):
-                followed.active = followed.is_changed()
+        heard = self._heard()
+        if self._places is None:
+            self._places = {followed.directory for followed in self._following.files.values()}
+        if not self._places <= heard or any(source.watch != "auto" for source in self._following.sources):
+            for followed in self._following.files.values():
+                if not followed.active and not (followed.directory in heard and followed.source.watch == "auto"):
+                    followed.active = followed.is_changed()
         for source in self._following.sources:
-            heard = self._watcher is not None and source.watch == "auto"
             directories = self._following.directories.get(source.name, set())
-            if not heard or not all(self._watcher and self._watcher.hears(d) for d in directories):
+            if source.watch != "auto" or not directories <= heard:
                 self._scan_at[source.name] = min(self._scan_at[source.name], self._poll_at)
             elif self._following.has_closed and directories & self._unheard:
                 # files that are not open may have been written to; scans take a small part of the time, however long
                 at = self._poll_at + self._scan_cost.get(source.name, 0.0) / SCAN_SHARE
                 self._scan_at[source.name] = min(self._scan_at[source.name], at)
 
-    def _is_heard(self, followed: Followed) -> bool:
-        return (
-            self._watcher is not None
-            and followed.source.watch == "auto"
-            and self._watcher.hears(os.path.dirname(followed.tailer.path))
-        )
+    def _heard(self) -> set[str]:
+        """Give the directories from which hints come."""
+        if self._watcher is None:
+            return set()
+        known: set[str] = set().union(*self._following.directories.values())
+        return {directory for directory in known if self._watcher.hears(directory)}
 
     def _listen(self) -> None:
         if self._watcher is None:
@@ -248,9 +271,7 @@ class Intake:
         for source in self._following.sources:
             if source.watch == "auto":
                 directories |= self._following.directories.get(source.name, set())
-        self._unheard = {directory for directory, passes in self._busy.items() if passes >= BUSY_PASSES}
-        self._busy.clear()
-        self._watcher.watch(directories, self._unheard)
+        self._watcher.watch(directories)
 
     def _read(self, followed: Followed, now: float) -> bool:
         """Take what one file has, up to the budget; tells whether it had more than that."""
@@ -264,6 +285,7 @@ class Intake:
             if halt is Halt.REWRITTEN:
                 self._take_losses(followed)
                 self._following.rewritten(followed, now)
+                self._places = None
                 return not followed.held
             followed.saw(status)
         except OSError as error:
@@ -275,7 +297,6 @@ class Intake:
         followed.halt = halt
         if tailer.offset != before:
             followed.changed_at = now
-            self._busy[os.path.dirname(tailer.path)] += 1
         elif followed.gone_at is None:
             if self._following.moved_away(followed):
                 self._scan_at[followed.source.name] = 0.0
@@ -357,6 +378,8 @@ class Intake:
 
     def _wait(self, now: float) -> None:
         until = min([self._poll_at, *self._scan_at.values()])
+        if self._unheard:
+            until = min(until, self._look_at)
         if not self._room.is_full and self._due(now):
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):

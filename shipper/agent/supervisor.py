@@ -59,6 +59,7 @@ class Agent:
             StoreDamagedError: the store was damaged while it was opened.
         """
         self.failed = threading.Event()
+        self._failing = threading.Lock()
         self._config = config
         rulebook, warnings = load_configured_rules(config)
         for warning in warnings:
@@ -162,9 +163,11 @@ class Agent:
         try:
             run()
         except StoreDamagedError as error:
-            if not self.failed.is_set():
-                telemetry.store_damaged(str(error))
-            self.failed.set()
+            # both loops may come upon it in the same moment: it is told once
+            with self._failing:
+                if not self.failed.is_set():
+                    telemetry.store_damaged(str(error))
+                self.failed.set()
         except Exception:  # noqa: BLE001  reported with its traceback, and the process ends with failure
             telemetry.loop_failed(name)
             self.failed.set()

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shipper.config.model import Config
 
 PATH = "/event/custom/upload"
+_USER_AGENT = f"cloudmonitor-shipper/{version('cloudmonitor-shipper')}"
 _LONGEST_ANSWER = 64 * 1024  # an answer of the service has some hundred bytes; the rest of a longer one is not read
 _FALLBACK_IP = "127.0.0.1"  # what the official demo sends (API reference, section 2)
 
@@ -250,7 +251,7 @@ class _Signature(AuthBase):
         headers["Content-MD5"] = content_md5(sent if isinstance(sent, bytes) else sent.encode())
         headers["Content-Type"] = "application/json"
         headers["Date"] = formatdate(self._now, usegmt=True)
-        headers["User-Agent"] = f"cloudmonitor-shipper/{version('cloudmonitor-shipper')}"
+        headers["User-Agent"] = _USER_AGENT
         headers["x-cms-api-version"] = "1.0"
         headers["x-cms-ip"] = self._ip
         headers["x-cms-signature"] = "hmac-sha1"

@@ -7,6 +7,7 @@ costs one problem and the others are still checked.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import glob
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -221,7 +222,6 @@ class _Check:
     def _check_names(self, key: str, template: Template) -> None:
         numbers = {str(number) for number in range(1, self._made.match.groups + 1)}
         known = self._captures | BUILT_IN | self._field_names() | numbers
-        absent = optional_captures(self._made.match.pattern)
         for hole in template.holes:
             if hole.name not in known and not self._has_json():
                 close = suggestion(hole.name, sorted(known))
@@ -229,12 +229,17 @@ class _Check:
                     close = "; if it is a field of a source, name the configuration with -c"
                 said = f"which is no capture of 'match', no built-in, no field of a source{close}"
                 self._report(key, f"'{key}' uses {{{hole.name}}}, {said}")
-            elif hole.name in absent and hole.default is None:
+            elif hole.default is None and hole.name not in BUILT_IN and hole.name in self._absent:
                 said = (
                     f"'{key}' uses {{{hole.name}}}, which may take no part in a match and is empty then; "
                     f"give a default, such as {{{hole.name}|unknown}}"
                 )
                 self._report(key, said, warning=True)
+
+    @functools.cached_property
+    def _absent(self) -> frozenset[str]:
+        """The captures that may take no part in a match; few templates make it worth the look."""
+        return optional_captures(self._made.match.pattern)
 
     def _has_json(self) -> bool:
         """Tell whether a source of this rule has JSON lines, whose fields may have any name."""

@@ -155,12 +155,15 @@ def migrate(connection: sqlite3.Connection, file: Path) -> None:
     if 0 < version < VERSION:
         copy = _keep_copy(connection, file, version)
         telemetry.store_migrated(str(file), version, VERSION, str(copy))
-    for number, statements in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.execute("BEGIN IMMEDIATE")
+    if version == VERSION:
+        return
+    # all steps at once: every commit waits for the disk
+    connection.execute("BEGIN IMMEDIATE")
+    for statements in MIGRATIONS[version:]:
         for statement in statements:
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number}")
-        connection.execute("COMMIT")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
 
 
 def _keep_copy(connection: sqlite3.Connection, file: Path, version: int) -> Path:

@@ -57,7 +57,9 @@ class Arrivals:
 
         Those come first that have the name of a log, not of a generation: one of the others may be a copy of them.
         """
-        arrivals = [file for node, file in found.items() if node not in self._register.open and self._is_changed(file)]
+        arrivals = [
+            file for node, file in found.items() if node not in self._register.open and self._is_changed(node, file)
+        ]
         return sorted(arrivals, key=lambda file: (log_of(file.path) != file.path, -file.modified))
 
     def resume(self, source: SourceTable, arrivals: Sequence[Found], skipped: dict[str, str], now: float) -> None:
@@ -246,9 +248,9 @@ class Arrivals:
         """Tell whether nothing says if a file is the one of its position, nor has to: it begins at 0 in any case."""
         return not position.offset and not position.identity.generation and self._first_scans.is_old(source)
 
-    def _is_changed(self, file: Found) -> bool:
-        position = self._register.positions.get(file.identity.node)
-        if position is None or not self._register.is_resting(file):
+    def _is_changed(self, node: Node, file: Found) -> bool:
+        position = self._register.positions.get(node)
+        if position is None or self._register.closed.get(node) != (file.size, file.modified):
             return True
         self._register.positions.move(position, file.path)
         return False

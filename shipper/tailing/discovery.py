@@ -16,6 +16,7 @@ import os
 import stat
 from collections import deque
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from shipper.events import FileIdentity
@@ -24,7 +25,7 @@ from shipper.tailing.files import HOST_FILES
 from shipper.tailing.globs import ANY_DEPTH, excludes, glob_of, has_magic, name_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from shipper.tailing.files import Entry, Files
 
@@ -77,6 +78,7 @@ def discover(
     own: frozenset[str] = frozenset(),
     files: Files = HOST_FILES,
     *,
+    before: Mapping[str, Found] = MappingProxyType({}),
     max_directories: int = MAX_DIRECTORIES,
 ) -> Discovery:
     """Find the files of a source.
@@ -87,9 +89,10 @@ def discover(
             part is not judged by the latter.
         own: directories of the agent itself, links resolved, never read (hazard 6.6).
         files: the file system.
+        before: what the last scan found: what is still so is given as the same object, which costs and holds less.
         max_directories: how many directories are listed at most.
     """
-    walk = _Walk(files, exclude, own, max_directories)
+    walk = _Walk(files, exclude, own, before, max_directories)
     for pattern in paths:
         walk.find(pattern)
     return walk.seen
@@ -98,11 +101,19 @@ def discover(
 class _Walk:
     """One walk over the directories; what was listed or looked at for one glob is not asked for again."""
 
-    def __init__(self, files: Files, exclude: tuple[str, ...], own: frozenset[str], max_directories: int) -> None:
+    def __init__(
+        self,
+        files: Files,
+        exclude: tuple[str, ...],
+        own: frozenset[str],
+        before: Mapping[str, Found],
+        max_directories: int,
+    ) -> None:
         self.seen = Discovery()
         self._files = files
         self._excludes = excludes(exclude)
         self._max_directories = max_directories
+        self._before = before
         self._is_full = False
         self._listings: dict[str, list[Entry]] = {}
         self._statuses: dict[str, os.stat_result | None] = {}
@@ -154,9 +165,10 @@ class _Walk:
             return
         wanted = name_pattern(part)
         as_listed = True
+        beside = os.path.join(directory, "")
         for entry in self._list(directory):
             if not entry.is_directory and wanted.match(entry.name):
-                as_listed &= self._judge(os.path.join(directory, entry.name), pattern, entry.inode)
+                as_listed &= self._judge(beside + entry.name, pattern, entry.inode)
         if not as_listed and self._has_changed(directory):
             self.seen.moving.add(directory)
 
@@ -234,9 +246,22 @@ class _Walk:
         elif is_link and not self._is_trusted(path, link, status):
             self.seen.skipped[path] = links.REFUSED
         else:
-            identity = FileIdentity(status.st_dev, status.st_ino)
-            self.seen.files[path] = Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
+            self.seen.files[path] = self._found(path, status, pattern)
         return inode is None or inode == link.st_ino
+
+    def _found(self, path: str, status: os.stat_result, pattern: str) -> Found:
+        known = self._before.get(path)
+        if (
+            known is not None
+            and known.modified == status.st_mtime_ns
+            and known.size == status.st_size
+            and known.identity.inode == status.st_ino
+            and known.identity.device == status.st_dev
+            and known.glob == pattern
+        ):
+            return known
+        identity = FileIdentity(status.st_dev, status.st_ino)
+        return Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
 
     def _is_trusted(self, path: str, link: os.stat_result, target: os.stat_result) -> bool:
         holder = self._status(os.path.dirname(path))

@@ -106,15 +106,16 @@ class Families:
 
         Names and inodes are compared together: the next copy may have the inode of the one that was just removed.
         """
-        logs = {log_of(followed.path): followed.sources for followed in self._register.open.values()}
+        logs: dict[str, tuple[SourceTable, ...]] = {}
         closed: set[str] | None = None
         for directory, names in entries.items():
             known = self._entries.get(directory)
             self._entries[directory] = names
-            if known is None:
+            if known is None or known == names:
                 continue
             come = [name for name, inode in names.items() if known.get(name) != inode]
             if come and closed is None:
+                logs = {log_of(followed.path): followed.sources for followed in self._register.open.values()}
                 closed = {log_of(position.path) for position in self._register.positions}
             for path in {log_of(os.path.join(directory, name)) for name in come}:
                 if path in logs:

@@ -98,6 +98,11 @@ class Followed:
         return self.tailer.path
 
     @property
+    def directory(self) -> str:
+        """Where it is, or was when its name was last known."""
+        return self.path.rpartition("/")[0] or "/"
+
+    @property
     def source(self) -> SourceTable:
         """The source that says how it is read."""
         return self.sources[0]
@@ -120,7 +125,9 @@ class Followed:
     @property
     def is_saved(self) -> bool:
         """Whether the store has its checkpoint; while its former content is looked for, the one of that."""
-        return self.saved == self.place
+        # asked of thousands at every commit: nothing is made for it
+        saved, tailer = self.saved, self.tailer
+        return saved is not None and saved[0] == tailer.offset and saved[1] is tailer.line and saved[2] == tailer.path
 
     def checkpoint(self, **changes: object) -> Checkpoint:
         """Tell how far it was taken, and when it was last changed as far as we know."""

@@ -114,6 +114,7 @@ class Following:
         self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans, self._succession)
         self.skipped: dict[str, dict[str, str]] = {}
         self.directories: dict[str, set[str]] = {}
+        self._seen: dict[str, dict[str, Found]] = {}
         self._files = files
         self._steady = steady
         self._purge_at: float | None = None
@@ -165,7 +166,9 @@ class Following:
         """
         register = self._register
         self._surroundings.forget()
-        discovery = discover(source.paths, source.exclude, register.own, self._files)
+        before_this = self._seen.get(source.name, {})
+        discovery = discover(source.paths, source.exclude, register.own, self._files, before=before_this)
+        self._seen[source.name] = discovery.files
         found = self._by_node(discovery)
         first = self._first_scans.begin(source, found)
         self.directories[source.name] = discovery.directories
@@ -303,7 +306,7 @@ class Following:
             if followed.gone_at is None and not followed.held and {s.name for s in followed.sources} - unchanged:
                 self._register.put_away(followed)
         for name in set(self._register.found) - unchanged:
-            for known in (self._register.found, self.skipped, self.directories):
+            for known in (self._register.found, self.skipped, self.directories, self._seen):
                 known.pop(name, None)
         self._first_scans.keep(unchanged)
 
@@ -317,9 +320,10 @@ class Following:
     def _by_node(self, discovery: Discovery) -> dict[Node, Found]:
         """Give the found files once each: of several names the one under which a file is followed, or the first."""
         found: dict[Node, Found] = {}
+        opened = self.files
         for file in discovery.files.values():
             node = file.identity.node
-            followed = self.files.get(node)
+            followed = opened.get(node)
             if not self._register.is_own(node) and (node not in found or (followed and followed.path == file.path)):
                 found[node] = file
         return found

@@ -52,8 +52,9 @@ class Excludes:
 
     def covers(self, path: str) -> bool:
         """Tell whether a path is excluded, by whatever pattern."""
-        name = path.rsplit("/", 1)[-1]
-        return (self.names is not None and self.names.fullmatch(name) is not None) or self.covers_path(path)
+        if self.names is not None and self.names.fullmatch(path.rsplit("/", 1)[-1]) is not None:
+            return True
+        return self.covers_path(path)
 
 
 def has_magic(part: str) -> bool:

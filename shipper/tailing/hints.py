@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_HINTS: Final = 100_000
+MOST_NOTICES: Final = 50
+"""Of writes within `WINDOW`, of all directories together, that are worth a wake-up each."""
+WINDOW: Final = 0.1
 
 
 @dataclass(slots=True)
@@ -27,27 +34,43 @@ class Hints:
 class Notebook:
     """Collects hints; all methods may be called by any thread."""
 
-    def __init__(self, wake: threading.Event, most: int = MAX_HINTS) -> None:
+    def __init__(
+        self, wake: threading.Event, most: int = MAX_HINTS, *, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """Begin empty.
 
         Args:
             wake: set whenever something is noted.
             most: how many files are told apart; if more are written, everything is to be looked at instead.
+            monotonic: tells the time in seconds.
         """
         self._wake = wake
         self._most = most
         self._lock = threading.Lock()
         self._hints = Hints()
         self._ended: set[str] = set()
+        self._monotonic = monotonic
+        self._window_ends = 0.0
+        self._notices: dict[str, int] = {}
 
-    def written(self, path: str) -> None:
-        """Note that a file was written."""
+    def written(self, path: str, directory: str) -> bool:
+        """Note that a file was written; tells whether its directory is written too often to be heard of each time.
+
+        The more directories are written at once the less often each may be; once within `WINDOW` is never too often.
+        """
         with self._lock:
             if len(self._hints.written) < self._most:
                 self._hints.written.add(path)
             elif path not in self._hints.written:
                 self._hints.overflowed = True
+            now = self._monotonic()
+            if now >= self._window_ends:
+                self._window_ends = now + WINDOW
+                self._notices.clear()
+            count = self._notices[directory] = self._notices.get(directory, 0) + 1
+            too_often = count > max(1, MOST_NOTICES // len(self._notices))
         self._wake.set()
+        return too_often
 
     def stirred(self, directory: str) -> None:
         """Note that names in a directory came, went or changed."""

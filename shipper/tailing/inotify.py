@@ -12,12 +12,15 @@ import errno
 import itertools
 import logging
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from watchdog.observers.inotify_c import CallbackId, InotifyConstants, InotifyFD, Mask, WatchDescriptor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from watchdog.observers.inotify_c import InotifyEvent
 
     from shipper.tailing.hints import Notebook
@@ -47,23 +50,28 @@ class Watch:
 
     Attributes:
         directory: its path.
-        writes: whether writes are heard, too.
         notebook: takes what is heard.
+        too_often: called when writes come too often to be heard.
         number: tells it from other watches of the same directory.
         descriptor: the kernel's number for the directory.
+        writes: whether writes are heard, too.
     """
 
     directory: str
-    writes: bool
     notebook: Notebook
+    too_often: Callable[[Watch], None]
     number: CallbackId
     descriptor: WatchDescriptor = _NONE
+    writes: bool = True
 
     def on_event(self, event: InotifyEvent) -> None:
         """Pass a notice on; called by watchdog."""
         if event.is_modify:
-            if event.name:
-                self.notebook.written(os.path.join(self.directory, os.fsdecode(event.name)))
+            # what was under way when writes were to be heard no longer is left to whoever looks at its files instead
+            if event.name and self.writes:
+                path = os.path.join(self.directory, os.fsdecode(event.name))
+                if self.notebook.written(path, self.directory):
+                    self.too_often(self)
         elif event.mask & _ENDS:
             self.notebook.ended(self.directory)
         else:
@@ -96,44 +104,77 @@ class Inotify:
         self._kernel.name = "inotify"
         self._kernel.start()
         self._numbers = itertools.count()
+        self._lock = threading.Lock()
+        self._watches: dict[WatchDescriptor, list[Watch]] = {}
 
     @property
     def is_alive(self) -> bool:
         """Whether notices are still read."""
         return self._kernel.is_alive()
 
-    def listen(self, directory: str, *, writes: bool, instead: Watch | None = None) -> Watch:
+    def listen(self, directory: str) -> Watch:
         """Listen to a directory, or to what a link leads to; not to what lies below it.
 
-        Two paths of one directory share the kernel's watch: the last call says for both whether writes are heard.
-
-        Args:
-            directory: its path.
-            writes: hear also of writes.
-            instead: a watch of the same directory, which ends without anything being missed in between.
+        Writes are heard until they come too often: the notices of a busy directory cost more than looking at its files,
+        and what is heard here takes the interpreter from those who read. Two paths of one directory share that.
 
         Raises:
             OSError: ENOSPC, this user has no more watches; or the directory cannot be listened to.
         """
-        mask = Mask(_NAMES | (InotifyConstants.IN_MODIFY if writes else 0))
-        watch = Watch(directory, writes, self._notebook, CallbackId(next(self._numbers)))
-        watch.descriptor = self._kernel.add_callback(os.fsencode(directory), mask, watch, watch.number)
-        if watch.descriptor == _NONE:
-            # what watchdog makes of a directory that may not be read
-            self.forget(watch)
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), directory)
-        if instead is not None:
-            self.forget(instead)
-        return watch
+        watch = Watch(directory, self._notebook, self._hear_no_writes, CallbackId(next(self._numbers)))
+        with self._lock:
+            watch.descriptor = self._kernel.add_callback(
+                os.fsencode(directory), _mask(writes=True), watch, watch.number
+            )
+            if watch.descriptor != _NONE:
+                self._watches.setdefault(watch.descriptor, []).append(watch)
+                return watch
+        # what watchdog makes of a directory that may not be read
+        self.forget(watch)
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), directory)
+
+    def hear_writes(self, watch: Watch) -> None:
+        """Hear of a directory's writes again.
+
+        Raises:
+            OSError: its path means something else now, or nothing.
+        """
+        self._switch(watch, writes=True)
 
     def forget(self, watch: Watch) -> None:
         """Listen to a directory no longer; one that has ended by itself may be forgotten, too."""
-        self._kernel.remove_callbacks([(watch.descriptor, watch.number)])
+        with self._lock:
+            sharing = [each for each in self._watches.pop(watch.descriptor, ()) if each is not watch]
+            if sharing:
+                self._watches[watch.descriptor] = sharing
+            self._kernel.remove_callbacks([(watch.descriptor, watch.number)])
+
+    def _hear_no_writes(self, watch: Watch) -> None:
+        try:
+            self._switch(watch, writes=False)
+        except OSError:
+            # it went this moment; who listens finds out what became of it
+            self._notebook.ended(watch.directory)
+
+    def _switch(self, watch: Watch, *, writes: bool) -> None:
+        number = CallbackId(next(self._numbers))
+        with self._lock:
+            descriptor = self._kernel.add_callback(os.fsencode(watch.directory), _mask(writes=writes), watch, number)
+            # what the kernel tells of the directory has changed by now; who is told stays as it was
+            self._kernel.remove_callbacks([(descriptor, number)])
+            if descriptor != watch.descriptor:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), watch.directory)
+            for each in self._watches.get(descriptor, ()):
+                each.writes = writes
 
     def close(self) -> None:
         """End the instance and its thread."""
         self._kernel.stop()
         self._kernel.join()
+
+
+def _mask(*, writes: bool) -> Mask:
+    return Mask(_NAMES | (InotifyConstants.IN_MODIFY if writes else 0))
 
 
 def _make_sure_of_room() -> None:

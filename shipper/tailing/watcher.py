@@ -4,7 +4,9 @@ Everything works without them, slower: a directory of which `hears` says no is p
 where the limits of inotify are reached or the agent may not listen, on file systems that keep changes to themselves,
 and on systems without inotify. It is tried again when the directories change, and every `RETRY` seconds.
 
-Writes are heard only for quiet directories, since a busy one costs most of a core in notices and is looked at anyway.
+Writes are heard only for quiet directories, since a busy one costs most of a core in notices. Whoever reads looks at
+the files of those in `busy` by himself, also at the quiet ones among them. After `BUSY_FOR` it is tried whether they
+still are.
 """
 
 from __future__ import annotations
@@ -27,15 +29,17 @@ if TYPE_CHECKING:
     from shipper.tailing.inotify import Inotify, Watch
 
 RETRY: Final = 600.0
+BUSY_FOR: Final = 2.0
 CHECKED_AT_ONCE: Final = 256
 
 
 @dataclass(slots=True)
 class _Heard:
-    """A directory that is listened to, and what its path meant then: device and inode."""
+    """A directory that is listened to, what its path meant then (device and inode), and since when it is busy."""
 
     watch: Watch
     identity: tuple[int, int]
+    busy_since: float | None = None
 
 
 class Watcher:
@@ -60,7 +64,7 @@ class Watcher:
         self._monotonic = monotonic
         self._silent = silent
         self._begin = begin or _begin_inotify
-        self._notebook = Notebook(wake)
+        self._notebook = Notebook(wake, monotonic=monotonic)
         self._inotify: Inotify | None = None
         self._heard: dict[str, _Heard] = {}
         self._wanted: frozenset[str] = frozenset()
@@ -71,8 +75,8 @@ class Watcher:
         self._told_devices: set[int] = set()
         self._overflow_told_at = -RETRY
 
-    def watch(self, directories: Collection[str], busy: Collection[str]) -> None:
-        """Listen to exactly these directories from now on; to the `busy` ones not for writes.
+    def watch(self, directories: Collection[str]) -> None:
+        """Listen to exactly these directories from now on.
 
         What was deleted, moved away or unmounted, and is there again, is listened to again. Why one cannot be listened
         to is told once, and it is left to the scans.
@@ -87,10 +91,10 @@ class Watcher:
         if self._inotify is None:
             return
         if missing:
-            self._listen(self._inotify, missing, busy)
+            self._listen(self._inotify, missing)
         for directory, heard in self._heard.items():
-            if heard.watch.writes != (directory not in busy):
-                self._switch(self._inotify, directory, heard)
+            if not heard.watch.writes:
+                self._try_again(self._inotify, directory, heard)
 
     def hears(self, directory: str) -> bool:
         """Tell whether hints come from a directory at all."""
@@ -100,6 +104,10 @@ class Watcher:
             and self._inotify.is_alive
             and not self._notebook.has_ended(directory)
         )
+
+    def busy(self) -> set[str]:
+        """Give the directories that are heard, but not what is written to their files."""
+        return {directory for directory, heard in self._heard.items() if not heard.watch.writes}
 
     def take(self) -> Hints:
         """Give what was heard since the last call."""
@@ -152,7 +160,7 @@ class Watcher:
             return
         self._told.pop("inotify", None)
 
-    def _listen(self, inotify: Inotify, directories: list[str], busy: Collection[str]) -> None:
+    def _listen(self, inotify: Inotify, directories: list[str]) -> None:
         silent = self._silent()
         for number, directory in enumerate(directories):
             try:
@@ -160,7 +168,7 @@ class Watcher:
                 if status.st_dev in silent:
                     self._leave_silent(directory, status.st_dev, silent[status.st_dev])
                     continue
-                watch = inotify.listen(directory, writes=directory not in busy)
+                watch = inotify.listen(directory)
             except (FileNotFoundError, NotADirectoryError):
                 # it is listened to when it is there
                 continue
@@ -187,10 +195,16 @@ class Watcher:
             self._told_devices.add(device)
             telemetry.file_system_polled(directory, kind)
 
-    def _switch(self, inotify: Inotify, directory: str, heard: _Heard) -> None:
-        """Hear of a directory's writes from now on, or no longer."""
+    def _try_again(self, inotify: Inotify, directory: str, heard: _Heard) -> None:
+        """Hear of a busy directory's writes again when it was left alone for long enough."""
+        now = self._monotonic()
+        if heard.busy_since is None:
+            heard.busy_since = now
+        if now - heard.busy_since < BUSY_FOR:
+            return
+        heard.busy_since = None
         try:
-            heard.watch = inotify.listen(directory, writes=not heard.watch.writes, instead=heard.watch)
+            inotify.hear_writes(heard.watch)
         except OSError:
             # it went this moment; the next call finds out what became of it
             self._notebook.ended(directory)

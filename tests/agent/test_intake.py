@@ -170,8 +170,8 @@ class Mute(Inotify):
         super().__init__(notebook)
         self.notebook = notebook
 
-    def listen(self, directory: str, *, writes: bool, instead: Watch | None = None) -> Watch:
-        return Watch(directory, writes, self.notebook, CallbackId(-1))
+    def listen(self, directory: str) -> Watch:
+        return Watch(directory, self.notebook, lambda _: None, CallbackId(-1))
 
 
 def test_an_overflow_of_hints_has_everything_looked_at(tmp_path: Path, limits: StoreTable) -> None:
@@ -202,6 +202,52 @@ def test_an_overflow_of_hints_has_everything_looked_at(tmp_path: Path, limits: S
     assert look() == ["1", "2"]
     made[0].notebook.overflowed()
     assert look() == ["1", "2", "3", "4", "5"]
+    reading.intake.stop()
+    reading.intake.close()
+    made[0].close()
+    reading.store.close()
+
+
+class Overrun(Mute):
+    """Directories are too busy to be heard until the test says otherwise."""
+
+    def __init__(self, notebook: Notebook) -> None:
+        super().__init__(notebook)
+        self.watches: list[Watch] = []
+
+    def listen(self, directory: str) -> Watch:
+        self.watches.append(Watch(directory, self.notebook, lambda _: None, CallbackId(-1), writes=False))
+        return self.watches[-1]
+
+    def hear_writes(self, watch: Watch) -> None:
+        """It is still busy."""
+
+
+def test_a_quiet_file_in_a_busy_directory_is_looked_at(tmp_path: Path, limits: StoreTable) -> None:
+    """Nothing tells of writes there: one is found without, and one from before they are heard again (2.1, 6.2)."""
+    made: list[Overrun] = []
+
+    def begin(notebook: Notebook) -> Inotify:
+        made.append(Overrun(notebook))
+        return made[-1]
+
+    reading = Reading(tmp_path, limits, begin=begin, scan_interval=3600.0)
+    reading.write("ERROR 1", name="quiet.log")
+    seconds = itertools.count()
+
+    def look(times: int) -> list[str]:
+        for _ in range(times):
+            reading.intake.step(float(next(seconds)))
+        return reading.gather()
+
+    assert look(5) == ["1"]
+    assert not any(followed.active for followed in reading.intake._following.files.values())
+    reading.write("ERROR 2", name="quiet.log")
+    assert look(1) == ["1", "2"]
+    look(5)
+    reading.write("ERROR 3", name="quiet.log")
+    made[0].watches[0].writes = True
+    assert look(1) == ["1", "2", "3"]
     reading.intake.stop()
     reading.intake.close()
     made[0].close()

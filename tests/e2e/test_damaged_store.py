@@ -112,6 +112,8 @@ def test_damage_while_it_runs_ends_the_agent_and_the_next_start_makes_it_good(ho
     process = host.start()
     eventually(lambda: numbers(host) == [1, 2])
     with closing(sqlite3.connect(host.root / "state" / "shipper.db", timeout=30)) as other:
+        # a page that it had in memory would be written over the damage
+        eventually(lambda: other.execute("SELECT count(*) FROM outbox").fetchone() == (0,))
         # what the log holds is not read from the file
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         destroy(host, "outbox")

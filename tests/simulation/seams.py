@@ -96,5 +96,8 @@ class ForgetfulWatcher:
     def hears(self, directory: str) -> bool:
         return True
 
-    def watch(self, directories: Collection[str], busy: Collection[str]) -> None:
+    def busy(self) -> set[str]:
+        return set()
+
+    def watch(self, directories: Collection[str]) -> None:
         """Everything is heard of anyway."""

@@ -453,3 +453,45 @@ def test_any_name_is_found_in_any_directory(tmp_path: Path, name: str) -> None:
 
     for glob in ("**/*.log", f"{literal(directory)}/*.log", f"*/{literal(name)}", literal(f"{directory}/{name}")):
         assert names(tmp_path, glob) == [f"{directory}/{name}"]
+
+
+def append(file: Path) -> None:
+    with file.open("a") as log:
+        log.write("more\n")
+
+
+def touch(file: Path) -> None:
+    os.utime(file, ns=(0, 1))
+
+
+def append_within_a_stamp(file: Path) -> None:
+    """Let it grow, and its time be the same: stamps are coarse."""
+    status = file.stat()
+    append(file)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def replace(file: Path) -> None:
+    """Put another file there, of the same size and time."""
+    status = file.stat()
+    new = file.with_name("new")
+    new.write_bytes(b"X" * status.st_size)
+    os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+    new.replace(file)
+
+
+@pytest.mark.parametrize("change", [append, append_within_a_stamp, touch, replace])
+def test_what_is_as_the_last_scan_found_it_is_not_made_anew(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    """Thousands of idle files cost little and are held once; one that changed in anything is told as it is (6.7)."""
+    for name in ("idle.log", "changed.log"):
+        (tmp_path / name).write_text("a line\n")
+    globs = [f"{literal(str(tmp_path))}/*.log"]
+    before = discover(globs, ()).files
+    change(tmp_path / "changed.log")
+    after = discover(globs, (), before=before).files
+
+    assert after == discover(globs, ()).files
+    idle, changed = (f"{tmp_path}/{name}" for name in ("idle.log", "changed.log"))
+    assert after[idle] is before[idle]
+    assert after[changed] != before[changed]
+    assert discover([f"{literal(str(tmp_path))}/idle.*"], (), before=before).files[idle].glob.endswith("/idle.*")

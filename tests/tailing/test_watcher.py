@@ -16,9 +16,9 @@ import pytest
 
 from shipper import telemetry
 from shipper.tailing.discovery import discover
-from shipper.tailing.hints import Hints, Notebook
+from shipper.tailing.hints import MOST_NOTICES, WINDOW, Hints, Notebook
 from shipper.tailing.inotify import Inotify, Watch
-from shipper.tailing.watcher import RETRY, Watcher
+from shipper.tailing.watcher import BUSY_FOR, RETRY, Watcher
 from tests.conftest import eventually
 
 PROBES = itertools.count()
@@ -39,12 +39,12 @@ class Refusing(Inotify):
         self.room = room
         self.refused = refused or {}
 
-    def listen(self, directory: str, *, writes: bool, instead: Watch | None = None) -> Watch:
+    def listen(self, directory: str) -> Watch:
         number = self.refused.get(os.path.basename(directory)) or (0 if self.room else errno.ENOSPC)
         if number:
             raise OSError(number, os.strerror(number))
         self.room -= 1
-        return super().listen(directory, writes=writes, instead=instead)
+        return super().listen(directory)
 
 
 class Listening:
@@ -55,8 +55,8 @@ class Listening:
         self.clock = Clock()
         self.watcher = Watcher(self.wake, monotonic=self.clock, **given)  # type: ignore[arg-type]
 
-    def watch(self, *directories: Path, busy: tuple[Path, ...] = ()) -> None:
-        self.watcher.watch({str(directory) for directory in directories}, {str(directory) for directory in busy})
+    def watch(self, *directories: Path) -> None:
+        self.watcher.watch({str(directory) for directory in directories})
 
     def hears(self, directory: Path) -> bool:
         return self.watcher.hears(str(directory))
@@ -139,21 +139,94 @@ def test_a_directory_is_to_be_looked_at_once_it_is_listened_to(listening: Listen
     assert listening.watcher.take() == Hints()
 
 
-def test_writes_in_busy_directories_are_not_heard(listening: Listening, tmp_path: Path) -> None:
-    """Names still are; and writes again when it is quiet (measured on the notices' cost)."""
-    file = tmp_path / "a.log"
+def write_too_often(listening: Listening, *names: Path) -> None:
+    """Write to a file in each of some directories until all of them are too busy to be heard."""
+
+    def all_busy() -> bool:
+        for directory in names:
+            with (directory / "busy.log").open("a") as file:
+                file.write("x")
+        return listening.watcher.busy() == {str(directory) for directory in names}
+
+    eventually(all_busy, what="nothing became too busy")
+
+
+def test_writes_that_come_too_often_are_not_heard(listening: Listening, tmp_path: Path) -> None:
+    """Names still are, and the writes of a quiet neighbour; all of them again after a while (hazards 6.2, 6.7)."""
+    busy, quiet = directories(tmp_path, "busy", "quiet")
+    file = busy / "a.log"
     file.touch()
-    listening.watch(tmp_path)
-    assert is_heard_of(listening, tmp_path)
-    listening.watch(tmp_path, busy=(tmp_path,))
+    listening.watch(busy, quiet)
+    assert is_heard_of(listening, busy)
+    write_too_often(listening, busy)
+    # what was noticed before it became too busy
+    assert is_heard_of(listening, quiet)
     listening.watcher.take()
+    listening.watch(busy, quiet)
     file.write_text("written before the name that is heard\n")
-    (tmp_path / "new.log").touch()
+    (busy / "new.log").touch()
     hints = listening.heard(lambda hints: hints.stirred)
 
-    assert (hints.written, hints.stirred) == (set(), {str(tmp_path)})
-    listening.watch(tmp_path)
-    assert is_heard_of(listening, tmp_path)
+    assert (hints.written, hints.stirred) == (set(), {str(busy)})
+    assert listening.hears(busy)
+    listening.clock.now += BUSY_FOR
+    listening.watch(busy, quiet)
+    assert listening.watcher.busy() == set()
+    assert is_heard_of(listening, busy)
+
+
+def test_many_directories_share_what_may_be_heard(tmp_path: Path) -> None:
+    """The more of them are written at once the sooner each is too busy; a single write never is (hazard 6.7)."""
+    clock = Clock()
+    notebook = Notebook(threading.Event(), monotonic=clock)
+    often = [notebook.written("/alone/a.log", "/alone") for _ in range(MOST_NOTICES + 1)]
+    assert often == [False] * MOST_NOTICES + [True]
+    clock.now += WINDOW
+    assert not any(notebook.written(f"/{number}/a.log", f"/{number}") for number in range(MOST_NOTICES))
+    assert all(notebook.written(f"/{number}/a.log", f"/{number}") for number in range(MOST_NOTICES))
+
+
+def test_both_names_of_a_busy_directory_are_too_busy(listening: Listening, tmp_path: Path) -> None:
+    """A link and what it leads to are one to the kernel: whose files are to be looked at is known of both (2.1)."""
+    (real,) = directories(tmp_path, "real")
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    listening.watch(real)
+    for number in range(MOST_NOTICES - 1):
+        # not twice the same in a row: that would be one notice
+        with (real / f"{number % 2}.log").open("a") as file:
+            file.write("x")
+    assert is_heard_of(listening, real)
+    listening.watch(real, link)
+    with (real / "0.log").open("a") as file:
+        file.write("the first that is heard under both names\n")
+
+    eventually(lambda: listening.watcher.busy() == {str(real), str(link)})
+    listening.watch(real, link)
+    listening.clock.now += BUSY_FOR
+    listening.watch(real, link)
+    assert listening.watcher.busy() == set()
+    assert is_heard_of(listening, link)
+
+
+def test_another_directory_under_the_name_is_not_taken_for_the_one_that_was_heard(tmp_path: Path) -> None:
+    """Its path means another one when writes are to be heard again: that is said, and nothing is kept of it (2.4)."""
+    directory = tmp_path / "parent/app"
+    directory.mkdir(parents=True)
+    notebook = Notebook(threading.Event())
+    inotify = Inotify(notebook)
+    try:
+        watch = inotify.listen(str(directory))
+        parent_away_and_new(directory)
+        with pytest.raises(FileNotFoundError):
+            inotify.hear_writes(watch)
+        (directory / "a.log").touch()
+        (tmp_path / "parent-away/app/a.log").touch()
+        eventually(lambda: notebook.take().stirred)
+        inotify.forget(watch)
+        assert inotify.listen(str(directory)).descriptor != watch.descriptor
+    finally:
+        inotify.close()
 
 
 def test_a_link_to_a_directory_is_heard_under_its_own_name(listening: Listening, tmp_path: Path) -> None:
@@ -306,10 +379,10 @@ def test_the_number_of_hints_is_bounded() -> None:
     """More written files than anybody follows become one hint to look at all (invariant I4)."""
     notebook = Notebook(threading.Event(), most=2)
     for path in ("/a", "/b", "/a"):
-        notebook.written(path)
+        notebook.written(path, "/")
     assert notebook.take() == Hints({"/a", "/b"})
     for path in ("/a", "/b", "/c"):
-        notebook.written(path)
+        notebook.written(path, "/")
     assert notebook.take() == Hints({"/a", "/b"}, overflowed=True)
 
 
@@ -430,17 +503,17 @@ def test_an_instance_without_room_for_all_its_descriptors_leaks_none(free: int) 
     assert open_descriptors() == before
 
 
-@pytest.mark.parametrize(("writes", "number"), [(True, errno.ENOENT), (False, errno.ENOENT), (True, errno.ENOTDIR)])
-def test_what_cannot_be_listened_to_raises(tmp_path: Path, writes: bool, number: int) -> None:
+@pytest.mark.parametrize("number", [errno.ENOENT, errno.ENOTDIR])
+def test_what_cannot_be_listened_to_raises(tmp_path: Path, number: int) -> None:
     """The instance answers with the system's own error and goes on."""
     (tmp_path / "file").touch()
     path = tmp_path / ("missing" if number == errno.ENOENT else "file")
     inotify = Inotify(Notebook(threading.Event()))
     try:
         with pytest.raises(OSError, match=r".") as raised:
-            inotify.listen(str(path), writes=writes)
+            inotify.listen(str(path))
         assert raised.value.errno == number
-        assert inotify.listen(str(tmp_path), writes=writes).writes is writes
+        assert inotify.listen(str(tmp_path)).writes
     finally:
         inotify.close()
 

@@ -19,6 +19,7 @@ from tests.bench.processes import pinned
 HOST = Host("bench", "127.0.0.1")
 ORIGIN = Origin("bench", "utf-8", UTC)
 MATCH_TIMEOUT = 0.1
+MAX_LINE_BYTES = 65536
 _CLOCK_EVERY = 64
 
 
@@ -43,7 +44,7 @@ def plain_loop(bench: Bench, work: Work) -> Measured:
         began = time.perf_counter()
         until = began + bench.seconds
         for number, line in enumerate(file):
-            text = line.removesuffix(b"\n").decode("utf-8", "replace")
+            text = line[:MAX_LINE_BYTES].removesuffix(b"\n").decode("utf-8", "replace")
             for search in searches:
                 found += search(text, timeout=MATCH_TIMEOUT) is not None
             offset += len(line)
@@ -79,7 +80,7 @@ def matching(bench: Bench, work: Work) -> Measured:
     rulebook, _ = load_rules([bench.rule_file(work)])
     engine = Engine(rulebook.rules, HOST, MATCH_TIMEOUT)
     file = LogFile.open(str(log.path))
-    tailer = Tailer(file, str(log.path), ORIGIN, max_line_bytes=65536, partial_timeout=5.0)
+    tailer = Tailer(file, str(log.path), ORIGIN, max_line_bytes=MAX_LINE_BYTES, partial_timeout=5.0)
     events = 0
     with pinned(bench.cores.measured):
         began = time.perf_counter()

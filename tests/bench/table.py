@@ -6,9 +6,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 
 from tests.bench.goals import GOALS, Results
+from tests.bench.grid import Cost, Point
 from tests.bench.measuring import Row
-
-_RATIOS = {"wc-10": "of `wc -l`", "wc-200": "of `wc -l`"}
 
 
 def rows_table(rows: Sequence[Row], results: Results, missing: Mapping[str, str]) -> str:
@@ -35,6 +34,22 @@ def goals_table(results: Results) -> str:
             aim = "" if goal.aim is None else f"{sign} {number(goal.aim)}"
             lines.append((goal.title, number(found), goal.unit, f"{sign} {number(goal.least)}", aim, word))
     return markdown(("goal", "found", "unit", "at least", "aim", "so"), lines)
+
+
+def cost_table(points: Sequence[Point], costs: Sequence[Cost]) -> str:
+    """Give what was measured at each point, and how it compares with the plain loop."""
+    lines = [
+        (
+            point.axis,
+            point.at,
+            number(cost.ours),
+            number(cost.events),
+            number(cost.plain),
+            f"{number(cost.ours / cost.plain)} ×",
+        )
+        for point, cost in zip(points, costs, strict=True)
+    ]
+    return markdown(("varied", "at", "file to durable, MB/s", "events/s", "plain loop, MB/s", "ratio"), lines)
 
 
 def markdown(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

@@ -33,7 +33,7 @@ OURS = [row for row in ROWS if not row.peer]
 
 @pytest.fixture
 def at_hand() -> Iterator[Bench]:
-    with bench(dataclasses.replace(SMALL, patience=5)) as ready:
+    with bench(dataclasses.replace(SMALL, patience=3)) as ready:
         yield ready
 
 
@@ -90,8 +90,8 @@ def test_the_sink_tells_a_double_from_a_loss(at_hand: Bench) -> None:
 @pytest.mark.parametrize("length", [None, 80, 2000])
 def test_each_matching_line_is_matched_by_one_rule(tmp_path: Path, kind: str, length: int | None) -> None:
     """So that every event has a serial of its own; noise matches nothing, whatever the lines' length."""
-    chosen = rules(60, kind)
-    log = write_log(tmp_path / "a.log", 0.4, chosen, 0.05, length)
+    chosen = rules(30, kind)
+    log = write_log(tmp_path / "a.log", 0.15, chosen, 0.2, length)
     patterns = [regex.compile(rule.match) for rule in chosen]
     found = []
     at = 0

@@ -18,6 +18,7 @@ from tests.bench.families import BenchRule, decoys
 
 SEED: Final = 20261123
 _POOL: Final = 20_000
+_POOL_BYTES: Final = 8_000_000
 _DECOYS: Final = 50
 _CHUNK: Final = 1000
 _PER_SECOND: Final = 200
@@ -92,13 +93,15 @@ def write_log(path: Path, megabytes: float, rules: Sequence[BenchRule], rate: fl
         length: bytes of a line that does not match; None for lines as long as such lines are, 165 on average.
     """
     chance = random.Random(SEED)
-    pool = [_fit(chance, text, length) for text in _noise(chance)]
+    most = _POOL if length is None else min(_POOL, max(1, _POOL_BYTES // length))
+    pool = [_fit(chance, text, length) for text in chance.sample(_noise(chance), most)]
+    chunk_lines = min(_CHUNK, len(pool))
     ends = array("Q")
     size = lines = 0
     with path.open("wb") as file:
         while size < megabytes * 1_000_000:
             chunk = []
-            for text in chance.choices(pool, k=_CHUNK):
+            for text in chance.choices(pool, k=chunk_lines):
                 stamp = _stamp(lines)
                 if chance.random() < rate:
                     hit = f"{chance.choice(rules).line(chance)} #{len(ends):09}#"
@@ -125,19 +128,16 @@ def _stamp(number: int) -> str:
 
 
 def _fit(chance: random.Random, text: str, length: int | None, *, whole: bool = False) -> str:
-    """Make a line about so long: cut, unless all of it must stay, or with more noise behind it."""
+    """Make a line about so long: cut, unless all of it must stay, or with a payload behind it, as long lines have."""
     if length is None:
         return text
-    room = length - _STAMP_BYTES - 1
-    parts = [text]
-    size = len(text.encode())
-    while size < room:
-        more = _LINES[chance.randrange(len(_LINES))](chance)
-        parts.append(more)
-        size += len(more.encode()) + 3
-    if whole:
-        return " | ".join([text, *parts[1:-1]])
-    return " | ".join(parts).encode()[:room].decode("utf-8", "ignore")
+    data = text.encode()
+    missing = length - _STAMP_BYTES - 1 - len(data)
+    if missing <= 0:
+        return text if whole else data[: len(data) + missing].decode("utf-8", "ignore")
+    # a word has four letters at least, and a blank before the next
+    words = " ".join(chance.choices(_WORDS, k=missing // 5 + 1))
+    return f"{text} payload={words}"[: len(text) + missing]
 
 
 def _noise(chance: random.Random) -> list[str]:

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tests.bench.collector import WrongCountError
 from tests.bench.runner import ROWS, Sizes, machine, measure, write_json
 from tests.bench.table import goals_table, rows_table
 
@@ -24,7 +25,10 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [row for row in ROWS if (row.name in options.rows if options.rows else options.peers or not row.peer)]
     print(machine())  # noqa: T201
-    results, missing = measure(chosen, sizes(options), told=sys.stderr)
+    try:
+        results, missing = measure(chosen, sizes(options), told=sys.stderr)
+    except WrongCountError as error:
+        raise SystemExit(f"wrong: {error}") from None
     print(rows_table(chosen, results, missing), goals_table(results), sep="\n\n")  # noqa: T201
     if options.json:
         write_json(options.json, chosen, results, missing)

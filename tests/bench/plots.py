@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from tests.bench.goals import Results
 from tests.bench.grid import Cost, Point
+from tests.bench.table import number
 
 OURS: Final = "#1f6feb"
 OTHERS: Final = "#8c959f"
@@ -31,11 +32,11 @@ def plot_throughput(results: Results, where: Path) -> None:
         shown = [name for name in _BARS if f"{name}-{rules}" in results][::-1]
         values = [results[f"{name}-{rules}"].value for name in shown]
         bars = panel.barh([_BARS[name][0] for name in shown], values, color=[_BARS[name][1] for name in shown])
-        panel.bar_label(bars, fmt="%.3g", padding=3)
+        panel.bar_label(bars, [number(value) for value in values], padding=3)
         panel.set_xscale("log")
         panel.set_xlabel("MB/s, one core")
         panel.set_title(f"{rules} rules, 0.1 % of the lines match")
-        panel.margins(x=0.15)
+        panel.margins(x=0.2)
     _save(figure, where / "throughput")
 
 

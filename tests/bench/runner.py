@@ -20,7 +20,7 @@ from typing import Final, TextIO
 import orjson
 
 from tests.bench import delivery, durable, footprint, latency, scanning
-from tests.bench.collector import collecting
+from tests.bench.collector import WrongCountError, collecting
 from tests.bench.measuring import Bench, Measured, Row
 from tests.bench.processes import Cores
 
@@ -87,7 +87,7 @@ def measure(rows: Sequence[Row], sizes: Sizes, told: TextIO) -> tuple[dict[str, 
         What was measured by row, and why the others were not.
 
     Raises:
-        WrongCountError: other events came out than should.
+        WrongCountError: other events came out than should; names the row.
     """
     missing = {row.name: reason for row in rows if (reason := row.missing())}
     found: dict[str, list[Measured]] = {row.name: [] for row in rows if row.name not in missing}
@@ -97,7 +97,10 @@ def measure(rows: Sequence[Row], sizes: Sizes, told: TextIO) -> tuple[dict[str, 
                 if row.name in missing or (row.once and number):
                     continue
                 gc.collect()
-                measured = row.run(at_hand)
+                try:
+                    measured = row.run(at_hand)
+                except WrongCountError as error:
+                    raise WrongCountError(f"{row.name}: {error}") from None
                 found[row.name].append(measured)
                 told.write(f"{number + 1}/{sizes.runs} {row.name}: {measured.value:.4g} {row.unit}\n")
                 told.flush()

@@ -52,6 +52,17 @@ def test_every_row_that_needs_no_peer_measures(row: Row) -> None:
     assert row.title in table.rows_table([row], results, {})
 
 
+@pytest.mark.system
+@pytest.mark.parametrize("row", [row for row in ROWS if row.peer], ids=lambda row: row.name)
+def test_every_row_of_a_peer_measures(row: Row) -> None:
+    """The same job done by another program: its configuration is right for the version that is installed."""
+    if reason := row.missing():
+        pytest.skip(reason)
+    results, _ = measure([row], SMALL, told=io.StringIO())
+
+    assert results[row.name].value > 0
+
+
 @pytest.mark.parametrize("name", ["wc-10", "plain-10", "rg-10", "match-10", "durable-10", "shipper-10"])
 def test_a_row_fails_that_did_not_find_everything(at_hand: Bench, name: str) -> None:
     """A matching line is in the numbers and not in the file: the row ends with an error, not with a speed."""
@@ -68,6 +79,17 @@ def test_a_row_fails_that_did_not_find_everything(at_hand: Bench, name: str) -> 
 
     with pytest.raises(WrongCountError):
         row.run(at_hand)
+
+
+def test_a_benchmark_that_went_wrong_ends_and_names_the_row() -> None:
+    """No table is printed of which one number is a lie."""
+
+    def lose(_: Bench) -> Measured:
+        raise WrongCountError("9 events came, 10 were expected")
+
+    row = dataclasses.replace(named("start"), run=lose)
+    with pytest.raises(WrongCountError, match="start: 9 events came"):
+        measure([row], SMALL, told=io.StringIO())
 
 
 def test_the_sink_tells_a_double_from_a_loss(at_hand: Bench) -> None:

@@ -34,9 +34,8 @@ def main() -> None:
     plot_throughput(results, pictures)
     plot_cost(POINTS, costs, pictures)
     write_json(pictures / "results.json", ROWS, results, missing)
-    said = (
-        f"{machine()}. Logs of {chosen.megabytes:g} MB, {chosen.seconds:g} s for a run, median of {chosen.runs} runs."
-    )
+    runs = "one run" if chosen.runs == 1 else f"median of {chosen.runs} runs"
+    said = f"{machine()}. Logs of {chosen.megabytes:g} MB, {chosen.seconds:g} s for a run, {runs}."
     text = options.page.read_text()
     for name, content in zip(
         SECTIONS,

@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 400
+BENCH ?=
 
-.PHONY: help demo test test-system soak lint types contracts format bench clean
+.PHONY: help demo test test-system soak lint types contracts format bench bench-peers performance clean
 
 help:
 	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
@@ -14,7 +15,9 @@ help:
 	@echo "make soak         a simulated host for SOAK_SECONDS, then real agents killed SOAK_KILLS times; prints the seeds"
 	@echo "make lint types contracts   what CI checks besides the tests"
 	@echo "make format       format the code"
-	@echo "make bench        measure throughput, as ratios within one run"
+	@echo "make bench        measure speed, latency and footprint, as ratios within one run on one core"
+	@echo "make bench-peers  the same, beside syslog-ng and rsyslog where they are installed"
+	@echo "make performance  all of that and how cost grows with the work; writes docs/performance.md"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +29,10 @@ $(VENV)/.installed: $(BIN)/python pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --group bench
 	@touch $@
 
 demo: $(VENV)/.installed
@@ -56,7 +63,13 @@ format: $(VENV)/.installed-dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench $(BENCH)
+
+bench-peers: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.bench --peers $(BENCH)
+
+performance: $(VENV)/.installed-bench
+	$(BIN)/python -m tests.bench.performance $(BENCH)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

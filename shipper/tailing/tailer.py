@@ -273,7 +273,8 @@ class Tailer(Generic[FileT]):
             if not flush and not self._is_silent(len(data), now):
                 return Halt.UNFINISHED
             length, line = len(data), LineState.TAKEN
-        if (nuls := data.find(b"\n\0", 0, length)) >= 0:
+        # one byte is found many times faster than two, and is hardly ever there
+        if b"\0" in data and (nuls := data.find(b"\n\0", 0, length)) >= 0:
             # NULs before a line are skipped wherever they lie, so that no record depends on when it was read
             length, line = nuls + 1, LineState.START
         block = Block(self.origin, self.path, data[:length], self.offset, self._first_line, read_at)

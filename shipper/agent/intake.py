@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.commits import Commits
+from shipper.agent.judging import judged
 from shipper.agent.room import Room
 from shipper.tailing.condition import conditions, paused
 from shipper.tailing.sequels import next_blocks, part, successors
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from shipper.agent.clock import Clock
     from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
-    from shipper.events import Block, Event
     from shipper.matching.engine import Engine
     from shipper.matching.judge import Tally
     from shipper.outbox.store import Store
@@ -328,7 +328,7 @@ class Intake:
                     return found
                 # all of them before the next commit: their offsets have moved together
                 for block in found:
-                    events = self._match(block)
+                    events = judged(self._engine, block)
                     followed.feeds.update(event.rule for event in events)
                     self._commits.events += events
         finally:
@@ -346,14 +346,6 @@ class Intake:
         if followed.tailer.odd_lines and "odd" not in followed.told:
             followed.told.add("odd")
             telemetry.format_not_kept(followed.path, followed.source.format)
-
-    def _match(self, block: Block) -> list[Event]:
-        events = self._engine.match(block)
-        for missed in self._engine.take_missed():
-            telemetry.record_missed(missed.rule, missed.path, missed.offset)
-        for unjudged in self._engine.take_unjudged():
-            telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
-        return events
 
     def _finish(self, now: float) -> None:
         """Close files that are read to their end and have no name any more; first what was read of them is durable."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from shipper import telemetry
+from shipper.agent.judging import judged
 from shipper.backfill.selection import NO_SOURCE, Selected
 from shipper.events import Block, Origin
 from shipper.tailing.archives import CompressedLog, open_content
@@ -194,14 +194,10 @@ class Job:
         return True
 
     def _match(self, block: Block) -> list[Event]:
-        events = self._engine.match(block)
+        events = judged(self._engine, block)
         self.progress.events += len(events)
         for event in events:
             self.progress.by_rule[event.rule] = self.progress.by_rule.get(event.rule, 0) + 1
-        for missed in self._engine.take_missed():
-            telemetry.record_missed(missed.rule, missed.path, missed.offset)
-        for unjudged in self._engine.take_unjudged():
-            telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
         return events
 
     def _record(self, tailer: Tailer[Content], events: Sequence[Event]) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from shipper.events import Block, Event, Origin
     from shipper.matching.judge import Host, Tally, Unjudged
+    from shipper.matching.plan import Plan
     from shipper.matching.rule import Rule
 
 AUDIT_BYTES = 4 * 1024 * 1024
@@ -93,24 +94,22 @@ class Engine:
         lane = self._lane_of(origins)
         if not lane.rules:
             return []
-        lane.see(block.data)
-        self._audit(lane, block)
+        plan = lane.see(block.data)
+        if self._misses(lane, plan, block):
+            plan = lane.see(block.data)
         events: list[Event] = []
         in_vain = 0
-        for record, places in self._proposed(lane, block):
+        for record, places in _proposed(plan, block):
             before = len(events)
             for place in places:
                 rule, origin = lane.rules[place]
-                second = lane.plan.wanted[place].second
-                if second and not any(each in record.raw for each in second):
-                    continue
                 event = self._judge.judge(rule, record, block, origins[origin])
                 if event is not None:
                     events.append(event)
                     if rule.final:
                         break
             in_vain += len(events) == before
-        lane.note(len(block.data), 0 if lane.plan.always else in_vain)
+        lane.note(len(block.data), 0 if plan.always else in_vain)
         return events
 
     def judge(self, rule: Rule, block: Block) -> Event | None:
@@ -124,9 +123,7 @@ class Engine:
         lane = self._lanes.get(names)
         if lane is None:
             places = [(rule, place) for rule in self._rules if (place := self._place(rule, names[1:])) is not None]
-            lane = self._lanes[names] = Lane(places, spelling_of(origins[0].encoding))
-            if self._distrusted:
-                lane.distrust(self._distrusted)
+            lane = self._lanes[names] = Lane(places, spelling_of(origins[0].encoding), self._distrusted)
         return lane
 
     def _place(self, rule: Rule, names: tuple[str | None, ...]) -> int | None:
@@ -134,33 +131,19 @@ class Engine:
             return 0
         return next((place for place, name in enumerate(names) if rule.applies_to(name)), None)
 
-    def _proposed(self, lane: Lane, block: Block) -> Iterator[tuple[LogRecord, Sequence[int]]]:
-        """Give the records that some rule may match, each with the places of those rules, in order."""
-        plan = lane.plan
-        hits = sorted(plan.scanner.scan(block.data)) if plan.scanner is not None else []
-        found = records_at(block, hits)
-        if not plan.always:
-            for record, numbers in found:
-                yield record, plan.places(numbers)
-            return
-        proposed = {record.offset: numbers for record, numbers in found}
-        for record in records_of(block):
-            here = proposed.get(record.offset)
-            yield record, plan.always if here is None else plan.places(here)
-
-    def _audit(self, lane: Lane, block: Block) -> None:
-        """Ask some rules about a record for which the scan does not propose them."""
+    def _misses(self, lane: Lane, plan: Plan, block: Block) -> bool:
+        """Ask some rules about a record for which the plan does not propose them; tells whether one matches."""
         self._unaudited += len(block.data)
-        if self._unaudited < AUDIT_BYTES or lane.plan.scanner is None:
-            return
+        if self._unaudited < AUDIT_BYTES or plan.scanner is None:
+            return False
         self._unaudited = 0
         self._audits += 1
         # quasi-random, so that the result of a block depends on nothing but what was judged before
         place = int(len(block.data) * (self._audits * _GOLDEN % 1))
         record = next((record for record, _ in records_at(block, [(place + 1, 0)])), None)
         if record is None:
-            return
-        at = lane.plan.places({number for _, number in lane.plan.scanner.scan(record.raw)})
+            return False
+        at = plan.places({number for _, number in plan.scanner.scan(record.raw)}, record.raw)
         first = self._audits * AUDIT_RULES
         asked = {(first + each) % len(lane.rules) for each in range(AUDIT_RULES)} - set(at)
         missed = [rule for rule, _ in map(lane.rules.__getitem__, asked) if self._judge.matches(rule, record)]
@@ -168,4 +151,19 @@ class Engine:
             self._missed += [Missed(rule.id, block.path, record.offset) for rule in missed]
             self._distrusted.update(rule.id for rule in missed)
             for each in self._lanes.values():
-                each.distrust(self._distrusted)
+                each.plan_anew()
+        return bool(missed)
+
+
+def _proposed(plan: Plan, block: Block) -> Iterator[tuple[LogRecord, Sequence[int]]]:
+    """Give the records that some rule may match, each with the places of those rules, in order."""
+    hits = sorted(plan.scanner.scan(block.data)) if plan.scanner is not None else []
+    found = records_at(block, hits)
+    if not plan.always:
+        for record, numbers in found:
+            yield record, plan.places(numbers, record.raw)
+        return
+    proposed = {record.offset: numbers for record, numbers in found}
+    for record in records_of(block):
+        here = proposed.get(record.offset)
+        yield record, plan.always if here is None else plan.places(here, record.raw)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 MAX_UNJUDGED = 1000
 _LONG = 2**63
+# some recursive patterns ask for all memory there is, at once, before their time is up
+_STOPPED = (TimeoutError, MemoryError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +100,18 @@ class Judge:
 
     def _search(self, rule: Rule, pattern: Pattern, record: LogRecord, block: Block) -> Pattern | None:
         try:
-            return pattern.search(record.text, timeout=rule.timeout or self._match_timeout)
-        except (TimeoutError, MemoryError):
-            # some recursive patterns ask for all memory there is, at once, before their time is up
+            return self._ask(rule, pattern, record)
+        except _STOPPED:
             self.tallies[rule.id].timed_out += 1
             if len(self._unjudged) < MAX_UNJUDGED:
                 self._unjudged.append(Unjudged(rule.id, block.path, record.offset, len(record.raw)))
             else:
                 self.unjudged_forgotten += 1
             return None
+
+    def _ask(self, rule: Rule, pattern: Pattern, record: LogRecord) -> Pattern | None:
+        """Search a record; raises one of `_STOPPED`."""
+        return pattern.search(record.text, timeout=rule.timeout or self._match_timeout)
 
     def _event(self, rule: Rule, found: Pattern, record: LogRecord, block: Block, origin: Origin) -> Event:
         captures = found.groupdict()
@@ -182,8 +187,8 @@ class Judge:
     def matches(self, rule: Rule, record: LogRecord) -> bool:
         """Tell whether a rule matches, ignored or not, and count nothing; False when that takes too long."""
         try:
-            return rule.match.search(record.text, timeout=rule.timeout or self._match_timeout) is not None
-        except (TimeoutError, MemoryError):
+            return self._ask(rule, rule.match, record) is not None
+        except _STOPPED:
             return False
 
     def take_unjudged(self) -> list[Unjudged]:

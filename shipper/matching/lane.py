@@ -26,48 +26,54 @@ class Lane:
 
     Attributes:
         rules: that apply, each with the place of the origin that it applies to.
-        plan: see `plan_for`.
+        plan: see `plan_for`; None before the first text.
     """
 
-    def __init__(self, rules: Sequence[tuple[Rule, int]], spelling: Spelling | None) -> None:
-        """Plan without a sample; the first text gives one."""
+    def __init__(
+        self, rules: Sequence[tuple[Rule, int]], spelling: Spelling | None, distrusted: Collection[str]
+    ) -> None:
+        """Plan nothing yet: the first text gives a sample.
+
+        Args:
+            rules: see above.
+            spelling: of the text's encoding, see `plan_for`.
+            distrusted: ids of rules that judge every record; `plan_anew` when there are more.
+        """
         self.rules = tuple(rules)
+        self.plan: Plan | None = None
         self._spelling = spelling
-        self._distrusted: set[str] = set()
+        self._distrusted = distrusted
         self._sample: list[bytes] | None = []
         self._patience = DRIFT_BYTES
         self._seen = self._in_vain = 0
-        self._make(b"")
 
-    def see(self, data: bytes) -> None:
-        """Look at text that is about to be judged: some of it may be needed for a plan."""
-        if self._sample is None:
-            return
-        self._sample.append(data[:SAMPLE_BYTES])
-        if sum(map(len, self._sample)) >= LEAST_SAMPLE:
-            sample, self._sample = b"".join(self._sample), None
-            self._make(sample)
+    def see(self, data: bytes) -> Plan:
+        """Look at text that is about to be judged, and give the plan for it: some of it may be needed for one."""
+        if self._sample is not None:
+            self._sample.append(data[:SAMPLE_BYTES])
+            if sum(map(len, self._sample)) >= LEAST_SAMPLE:
+                sample, self._sample = b"".join(self._sample), None
+                return self._make(sample)
+        return self.plan or self._make(b"")
 
     def note(self, size: int, in_vain: int) -> None:
         """Note how many records of so many bytes were judged in vain; many more than planned are a drift."""
         self._seen += size
         self._in_vain += in_vain
-        if self._seen >= self._patience and self._sample is None:
-            rate = self._in_vain / max(self._seen / self.plan.line_bytes, 1.0)
-            if rate > BEARABLE and rate > 2 * self.plan.rate:
-                # text that no plan suits is not planned for again and again
-                self._patience = min(self._patience * 2, MOST_PATIENCE)
-                self._sample = []
-            self._seen = self._in_vain = 0
-
-    def distrust(self, rules: Collection[str]) -> None:
-        """Judge every record by some rules from now on."""
-        self._distrusted |= set(rules)
-        self._make(self._planned_from)
-
-    def _make(self, sample: bytes) -> None:
-        self._planned_from = sample[:SAMPLE_BYTES]
+        if self.plan is None or self._sample is not None or self._seen < self._patience:
+            return
+        rate = self._in_vain / max(self._seen / self.plan.line_bytes, 1.0)
+        if rate > BEARABLE and rate > 2 * self.plan.rate:
+            # text that no plan suits is not planned for again and again
+            self._patience = min(self._patience * 2, MOST_PATIENCE)
+            self._sample = []
         self._seen = self._in_vain = 0
-        self.plan: Plan = plan_for(
-            [rule for rule, _ in self.rules], self._spelling, self._planned_from, always=self._distrusted
-        )
+
+    def plan_anew(self) -> None:
+        """Plan again, with the next text that is large enough for a sample, and until then without one."""
+        self.plan, self._sample = None, []
+
+    def _make(self, sample: bytes) -> Plan:
+        self._seen = self._in_vain = 0
+        self.plan = plan_for([rule for rule, _ in self.rules], self._spelling, sample, always=self._distrusted)
+        return self.plan

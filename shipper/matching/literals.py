@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import regex
@@ -50,6 +51,8 @@ class Literal:
 LiteralSet = frozenset[Literal]
 
 
+# a rule set is planned anew for each source and at each reload
+@lru_cache(maxsize=4096)
 def required_literals(pattern: str) -> tuple[LiteralSet, ...]:
     """Give sets of literals of which every match contains one each, in the order of the pattern.
 

@@ -79,14 +79,19 @@ class Plan:
         self.rules_of = tuple(tuple(sorted(places)) for places in rules_of.values())
         self.scanner: Scanner | None = _scanner(tuple(rules_of)) if rules_of else None
 
-    def places(self, numbers: Iterable[int]) -> Sequence[int]:
-        """Give the places of the rules that are to judge a record.
+    def places(self, numbers: Iterable[int], raw: bytes) -> list[int]:
+        """Give the places of the rules that are to judge a record, in order.
 
         Args:
             numbers: what the scanner found in it.
+            raw: its bytes.
         """
-        found = [place for number in numbers for place in self.rules_of[number]]
-        return sorted({*found, *self.always}) if len(found) > 1 or self.always else found
+        found = {place for number in numbers for place in self.rules_of[number]}
+        return [place for place in sorted(found.union(self.always)) if self._may_match(place, raw)]
+
+    def _may_match(self, place: int, raw: bytes) -> bool:
+        second = self.wanted[place].second
+        return not second or any(each in raw for each in second)
 
 
 def plan_for(rules: Sequence[Rule], spelling: Spelling | None, sample: bytes, *, always: Collection[str] = ()) -> Plan:
@@ -131,7 +136,9 @@ class _Sample:
 
 def _choose(rule: Rule, spelling: Spelling, sample: _Sample) -> Wanted:
     """Choose the rarest set of a rule, and another one to look for in the lines that it finds."""
-    sets = [each for each in (_spelled(literals, spelling) for literals in _literals_of(rule)) if each]
+    sets = [
+        each for each in (_spelled(literals, spelling) for literals in required_literals(rule.match.pattern)) if each
+    ]
     if not sets:
         return _EVERY_LINE
     rates = {each: sample.rate(each) for each in sets}
@@ -154,14 +161,6 @@ def _spelled(literals: LiteralSet, spelling: Spelling) -> frozenset[Needle]:
     """Give the needles of a set; none when one of its literals has no spelling."""
     needles = frozenset(Needle(spelling.spell(literal), literal.caseless) for literal in literals)
     return needles if all(needle.data for needle in needles) else frozenset()
-
-
-def _literals_of(rule: Rule) -> tuple[LiteralSet, ...]:
-    return _required(rule.match.pattern)
-
-
-# a rule set is planned anew for each source and at each reload
-_required = lru_cache(maxsize=4096)(required_literals)
 
 
 @lru_cache(maxsize=16)

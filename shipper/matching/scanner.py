@@ -66,15 +66,15 @@ class FindScanner:
 
     def __init__(self, needles: Sequence[Needle]) -> None:
         """Prepare."""
-        self._needles = [(needle.data.lower() if needle.caseless else needle.data) for needle in needles]
-        self._caseless = [needle.caseless for needle in needles]
+        self._needles = [(n.data.lower() if n.caseless else n.data, n.caseless) for n in needles]
+        self._lowers = any(n.caseless for n in needles)
 
     def scan(self, data: bytes) -> list[tuple[int, int]]:
         """See `Scanner`."""
-        lower = data.lower() if any(self._caseless) else data
+        lower = data.lower() if self._lowers else data
         found: list[tuple[int, int]] = []
-        for number, needle in enumerate(self._needles):
-            text = lower if self._caseless[number] else data
+        for number, (needle, caseless) in enumerate(self._needles):
+            text = lower if caseless else data
             at = text.find(needle)
             while at >= 0:
                 found.append((at + len(needle), number))

@@ -250,7 +250,7 @@ class Arrivals:
 
     def _is_changed(self, node: Node, file: Found) -> bool:
         position = self._register.positions.get(node)
-        if position is None or self._register.closed.get(node) != (file.size, file.modified):
+        if position is None or not self._register.is_resting(node, file):
             return True
         self._register.positions.move(position, file.path)
         return False

@@ -51,6 +51,11 @@ class Sequel(Protocol):
         """Note that nothing of it belongs to a record of this file."""
 
 
+def is_file_of(file: Content, checkpoint: Checkpoint) -> bool:
+    """Tell whether a file is the one that a checkpoint was taken from: found by identity, confirmed by content."""
+    return checkpoint.identity.may_be(file.identity) and recognises(file, checkpoint)
+
+
 def recognises(file: Content, checkpoint: Checkpoint) -> bool:
     """Tell whether a file's content is the one a checkpoint was taken from, and reaches as far."""
     guard_at = checkpoint.offset - checkpoint.guard.length

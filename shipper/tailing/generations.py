@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.tailing.archives import CompressedLog, open_content
-from shipper.tailing.content import recognises
+from shipper.tailing.content import is_file_of
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import UnreadableError
 from shipper.tailing.known import UndecidedError, is_in_open_file, known_part
@@ -150,7 +150,8 @@ class Generations:
         if plain and register.is_found(file.identity.node):
             # a glob matches it: the next scan deals with it, unless it rests unchanged or was renamed since
             content.close()
-            return register.is_resting(file) and register.is_still_found(file.identity.node)
+            node = file.identity.node
+            return register.is_resting(node, file) and register.is_still_found(node)
         try:
             known, position = self._known(content, file.size, relatives)
         except (OSError, UndecidedError):
@@ -226,7 +227,7 @@ class Generations:
             return None
         # where nothing was read the content confirms nothing
         sure = position.offset > 0 or position.identity.generation or not content.reaches(1)
-        if not (sure and position.identity.may_be(content.identity) and recognises(content, position)):
+        if not (sure and is_file_of(content, position)):
             positions.retire(position)
             return None
         return position

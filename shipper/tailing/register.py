@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
-from shipper.tailing.content import recognises
+from shipper.tailing.content import is_file_of
 from shipper.tailing.copies import Copies
 from shipper.tailing.files import LogFile, UnreadableError, confirmed
 from shipper.tailing.followed import Followed
@@ -102,9 +102,8 @@ class Register:
         """Tell whether some source's last scan found a file."""
         return any(node in seen for seen in self.found.values())
 
-    def is_resting(self, file: Found) -> bool:
+    def is_resting(self, node: Node, file: Found) -> bool:
         """Tell whether a file was closed for want of descriptors and did not change since."""
-        node = file.identity.node
         return node in self.positions and self.closed.get(node) == (file.size, file.modified)
 
     def goes_on(self, position: Checkpoint) -> bool:
@@ -303,9 +302,7 @@ class Register:
         if position is None or not position.offset:
             # where nothing was read the content confirms nothing
             return False
-        file = confirmed(
-            self.host, path, lambda file: position.identity.may_be(file.identity) and recognises(file, position)
-        )
+        file = confirmed(self.host, path, lambda file: is_file_of(file, position))
         if file is not None:
             file.close()
         return file is not None

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipper.tailing.archives import CompressedLog, open_content
-from shipper.tailing.content import recognises
+from shipper.tailing.content import is_file_of, recognises
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.identity import HEAD_BYTES
 from shipper.tailing.surroundings import log_of
@@ -184,7 +184,7 @@ class Search:
         if position is None or not position.offset or content.identity.node == self._checkpoint.identity.node:
             # where nothing was read the content confirms nothing
             return False
-        return position.identity.may_be(content.identity) and recognises(content, position)
+        return is_file_of(content, position)
 
 
 def holds(path: str, content: LogFile | CompressedLog, wanted: Checkpoint) -> bool:

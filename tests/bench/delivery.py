@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import shutil
 import time
 from functools import partial
 
 from tests.bench.measuring import Bench, Measured, Row, Work
 from tests.bench.processes import cpu_seconds
+from tests.bench.running import ready
 from tests.bench.scanning import FEW, MANY, OFTEN
 from tests.bench.shippers import Agent, Rsyslog, Shipper, SyslogNg
-from tests.bench.workloads import Log, matching_line
+from tests.bench.workloads import Log
 
 LEAST_BYTES = 1_000_000
 LONGER = 8
@@ -35,14 +35,7 @@ def delivery(bench: Bench, kind: type[Shipper], work: Work) -> Measured:
 
 
 def _deliver(bench: Bench, kind: type[Shipper], work: Work, log: Log) -> Measured:
-    root = bench.place(kind.name)
-    rules = work.chosen()
-    shipper = kind(root, rules, bench.sink.port)
-    bench.sink.reset()
-    (shipper.logs / "ready.log").write_bytes(matching_line(rules[0], 0))
-    shipper.start(bench.cores.measured)
-    try:
-        bench.sink.wait_for(1)
+    with ready(bench, kind, work) as shipper:
         bench.sink.reset()
         cpu = cpu_seconds(shipper.pid)
         began = time.monotonic()
@@ -50,11 +43,8 @@ def _deliver(bench: Bench, kind: type[Shipper], work: Work, log: Log) -> Measure
         received = bench.sink.wait_for(log.matching)
         seconds = received.last - began
         cpu = cpu_seconds(shipper.pid) - cpu
-    finally:
-        shipper.stop()
     # what came while it stopped would be too much
     bench.sink.require(log.matching)
-    shutil.rmtree(root)
     return Measured(
         log.size / 1e6 / seconds,
         {

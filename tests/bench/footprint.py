@@ -6,9 +6,9 @@ import shutil
 import time
 
 from tests.bench.families import rule_file
-from tests.bench.latency import idle_agent
 from tests.bench.measuring import Bench, Measured, Row, Work
 from tests.bench.processes import Memory, cpu_seconds
+from tests.bench.running import ready
 from tests.bench.shippers import Agent
 from tests.bench.workloads import matching_line
 
@@ -23,7 +23,7 @@ RELOADS = 3
 def memory(bench: Bench) -> Measured:
     """Give the resident memory of all processes of an idle agent, and the most that reloads add to it."""
     files = max(1, 1000 // bench.files)
-    with idle_agent(bench) as agent:
+    with ready(bench, Agent, WORK) as agent:
         _fill(bench, agent, files)
         quiet = Memory.of(agent.pid)
         seen: list[float] = []
@@ -45,7 +45,7 @@ def memory(bench: Bench) -> Measured:
 def idle_cpu(bench: Bench, files: int) -> Measured:
     """Give the share of a core that watching files takes on which nothing happens, in percent."""
     files = max(1, files // bench.files)
-    with idle_agent(bench) as agent:
+    with ready(bench, Agent, WORK) as agent:
         _fill(bench, agent, files)
         cpu, began = cpu_seconds(agent.pid), time.monotonic()
         time.sleep(bench.idle_seconds)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import random
-import shutil
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from tests.bench.measuring import Bench, Measured, Row, Work
+from tests.bench.running import QUIET, ready
 from tests.bench.shippers import Agent
 from tests.bench.workloads import matching_line
 
@@ -19,23 +17,6 @@ GAP = (0.1, 0.3)
 """Seconds between two lines; fewer would make a busy file of it."""
 ROTATIONS = 10
 _PERCENTILES = 100
-
-
-@contextmanager
-def idle_agent(bench: Bench, work: Work = WORK) -> Iterator[Agent]:
-    """Run an agent that has delivered a line and has nothing more to do."""
-    root = bench.place("agent")
-    rules = work.chosen()
-    agent = Agent(root, rules, bench.sink.port)
-    bench.sink.reset()
-    (agent.logs / "quiet.log").write_bytes(matching_line(rules[0], 0))
-    agent.start(bench.cores.measured)
-    try:
-        bench.sink.wait_for(1)
-        yield agent
-    finally:
-        agent.stop()
-    shutil.rmtree(root)
 
 
 def latency(bench: Bench) -> Measured:
@@ -51,15 +32,15 @@ def latency(bench: Bench) -> Measured:
             written[serial] = time.monotonic()
             file.write(line)
 
-    with idle_agent(bench) as agent:
-        log = agent.logs / "quiet.log"
+    with ready(bench, Agent, WORK) as agent:
+        log = agent.logs / QUIET
         _pause(bench.settling)
         for _ in range(bench.appends):
             append(log)
             _pause(chance.uniform(*GAP))
         rotations = min(ROTATIONS, bench.appends)
         for number in range(rotations):
-            log.rename(agent.logs / f"quiet.log.{number}")
+            log.rename(agent.logs / f"{QUIET}.{number}")
             log.touch()
             _pause(chance.uniform(0.0, 1.0))
             append(log)

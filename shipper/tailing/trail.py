@@ -37,7 +37,7 @@ class Trail:
     def advance(self, taken: bytes) -> None:
         """Go on behind some bytes."""
         self._offset += len(taken)
-        self._recent = (self._recent + taken[-RECENT_BYTES:])[-RECENT_BYTES:]
+        self._recent = taken[-RECENT_BYTES:] if len(taken) >= RECENT_BYTES else (self._recent + taken)[-RECENT_BYTES:]
         if self._offset - (self._marks[-1][0] if self._marks else 0) >= self._spacing:
             self._marks.append((self._offset, self._recent[-GUARD_BYTES:]))
             if len(self._marks) > MOST_MARKS:

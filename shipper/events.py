@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from datetime import timedelta, timezone
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -225,13 +226,12 @@ class Loss:
 
 def wire_time(moment: datetime) -> str:
     """Render an aware time as the service wants it: `20171023T144439.948+0800` (API reference, section 4)."""
-    offset = moment.utcoffset()
-    if offset is None:
-        raise ValueError("an event's time needs a zone")
-    minutes = round(offset.total_seconds() / 60)
-    sign = "-" if minutes < 0 else "+"
-    hours, minutes = divmod(abs(minutes), 60)
-    return (
-        f"{moment.year:04}{moment.month:02}{moment.day:02}T{moment.hour:02}{moment.minute:02}{moment.second:02}"
-        f".{moment.microsecond // 1000:03}{sign}{hours:02}{minutes:02}"
-    )
+    text = moment.isoformat(timespec="milliseconds")
+    if len(text) != len("2017-10-23T14:44:39.948+08:00"):
+        offset = moment.utcoffset()
+        if offset is None:
+            raise ValueError("an event's time needs a zone")
+        # one with seconds, as cities had before there were zones
+        minutes = timezone(timedelta(minutes=round(offset.total_seconds() / 60)))
+        text = moment.replace(tzinfo=minutes).isoformat(timespec="milliseconds")
+    return f"{text[:4]}{text[5:7]}{text[8:13]}{text[14:16]}{text[17:26]}{text[27:]}"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
     from shipper.matching.engine import Engine
-    from shipper.matching.judge import Tally
+    from shipper.matching.tally import Tally
     from shipper.outbox.store import Store
     from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from shipper.cloudmonitor.route import local_address
-from shipper.matching.judge import Host
+from shipper.matching.composer import Host
 
 # a documentation address (RFC 5737): no packet is sent, it only makes the kernel choose the default route
 _ANYWHERE = "http://192.0.2.1"

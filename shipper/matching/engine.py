@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from shipper.events import Block, Event, Origin
-    from shipper.matching.judge import Host, Tally, Unjudged
+    from shipper.matching.composer import Host
+    from shipper.matching.judge import Unjudged
     from shipper.matching.plan import Plan
     from shipper.matching.rule import Rule
+    from shipper.matching.tally import Tally
 
 AUDIT_BYTES = 4 * 1024 * 1024
 AUDIT_RULES = 8

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from shipper.config import kinds
 from shipper.config.reader import suggestion
 from shipper.events import Block, Origin, wire_time
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,8 +14,8 @@ import pytest
 from shipper.agent.intake import Intake
 from shipper.cloudmonitor import batching
 from shipper.config.model import MultilineTable, SourceTable, StoreTable
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Store
 from shipper.tailing.following import Following

@@ -11,8 +11,8 @@ import pytest
 from shipper.backfill.job import Job
 from shipper.backfill.selection import select
 from shipper.events import Checkpoint, Event, FileIdentity, Loss
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.tailing.files import LogFile
 from tests.matching.writing import load
 from tests.tailing.archiving import KINDS, PACK

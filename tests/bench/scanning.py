@@ -8,8 +8,8 @@ import time
 from datetime import UTC, datetime
 
 from shipper.events import Block, Origin
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.matching.rulebook import load_rules
 from shipper.tailing.files import LogFile
 from shipper.tailing.tailer import Tailer

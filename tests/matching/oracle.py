@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shipper.events import Block, Event
-from shipper.matching.judge import Host, Judge
+from shipper.matching.composer import Host
+from shipper.matching.judge import Judge
 from shipper.matching.records import LogRecord
 from shipper.matching.rule import Rule
 

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from shipper.events import Block, Event, Origin
 from shipper.matching import judge as judge_module
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host, Tally, Unjudged
+from shipper.matching.judge import Unjudged
+from shipper.matching.tally import Tally
 from tests.matching.writing import load
 
 HOST = Host("web-1", "192.0.2.7")

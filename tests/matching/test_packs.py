@@ -12,8 +12,8 @@ import pytest
 from shipper.cli.replay import LINES, _stamp
 from shipper.config.load import read_document
 from shipper.events import Block, Origin
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.matching.proving import prove
 from shipper.matching.rulebook import Rulebook, load_rules
 from shipper.matching.shipped import shipped_rule_files

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from shipper.events import Block, Event, Origin, Record
 from shipper.matching import plan
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.matching.rule import Rule
 from shipper.matching.scanner import FindScanner, VectorScanner
 from shipper.matching.templates import parse_template

@@ -16,8 +16,8 @@ from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.client import Client, require_accepted
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from shipper.events import Block, Origin, wire_time
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Store
 

@@ -18,8 +18,8 @@ import orjson
 from shipper.agent.intake import Intake
 from shipper.cloudmonitor import batching
 from shipper.config.model import MultilineTable, SourceTable, StoreTable
+from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Host
 from shipper.matching.rulebook import load_rules
 from shipper.outbox.store import Waiting
 from shipper.tailing.following import Following

@@ -1,0 +1,28 @@
+"""What became of the records that a rule matched, in numbers. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of a rule's records.
+
+    Attributes:
+        matched: records that matched and were not ignored.
+        ignored: records that matched and were ignored.
+        timed_out: searches that took longer than allowed, or more memory; the record counts as not matched.
+        time_fallbacks: events whose `[rule.time]` found no time, so that they carry the time of reading.
+        group_id_fallbacks: events whose `group_id` template gave no number.
+        name_fallbacks: events whose `event` template gave nothing.
+        json_invalid: matched records of a JSON source that are no JSON object, so that they have no fields.
+    """
+
+    matched: int = 0
+    ignored: int = 0
+    timed_out: int = 0
+    time_fallbacks: int = 0
+    group_id_fallbacks: int = 0
+    name_fallbacks: int = 0
+    json_invalid: int = 0

@@ -112,7 +112,8 @@ class Composer:
         """Give what a template may name besides the built-ins; later ones win (spec, section 4)."""
         captures: dict[str, str | None] = {**(fields or {}), **origin.fields}
         captures |= {str(place): value for place, value in enumerate(found.groups(), start=1)}
-        return captures | found.groupdict()
+        captures |= found.groupdict()
+        return captures
 
     def _time(self, captures: Mapping[str, str | None], record: LogRecord, block: Block, origin: Origin) -> datetime:
         how, text, taken = self._rule.time, record.text, record.time or block.read_at

@@ -44,43 +44,39 @@ class Judge:
 
     def __init__(self, rules: Sequence[Rule], host: Host, match_timeout: float, group_id: int = 0) -> None:
         """Prepare; see `Engine`."""
-        self.tallies = {rule.id: Tally() for rule in rules}
         self.unjudged_forgotten = 0
-        self._match_timeout = match_timeout
-        self._composers = {rule.id: Composer(rule, host, self.tallies[rule.id], group_id) for rule in rules}
+        self._prepared = {rule.id: _Prepared(rule, host, match_timeout, group_id) for rule in rules}
+        self.tallies = {name: prepared.tally for name, prepared in self._prepared.items()}
         self._unjudged: list[Unjudged] = []
 
     def judge(self, rule: Rule, record: LogRecord, block: Block, origin: Origin) -> Event | None:
         """Give the event of a record; None when the rule does not match, or ignores it."""
-        found = self._search(rule, rule.match, record, block)
+        prepared = self._prepared[rule.id]
+        found = self._find(rule.match, prepared, record, block)
         if found is None:
             return None
-        tally = self.tallies[rule.id]
-        if any(self._search(rule, pattern, record, block) for pattern in rule.ignore):
-            tally.ignored += 1
-            return None
-        tally.matched += 1
-        return self._composers[rule.id].compose(found, record, block, origin)
+        for pattern in rule.ignore:
+            if self._find(pattern, prepared, record, block) is not None:
+                prepared.tally.ignored += 1
+                return None
+        prepared.tally.matched += 1
+        return prepared.composer.compose(found, record, block, origin)
 
-    def _search(self, rule: Rule, pattern: Pattern, record: LogRecord, block: Block) -> Pattern | None:
+    def _find(self, pattern: Pattern, prepared: _Prepared, record: LogRecord, block: Block) -> Pattern | None:
         try:
-            return self._ask(rule, pattern, record)
+            return pattern.search(record.text, timeout=prepared.timeout)
         except _STOPPED:
-            self.tallies[rule.id].timed_out += 1
+            prepared.tally.timed_out += 1
             if len(self._unjudged) < MAX_UNJUDGED:
-                self._unjudged.append(Unjudged(rule.id, block.path, record.offset, len(record.raw)))
+                self._unjudged.append(Unjudged(prepared.rule, block.path, record.offset, len(record.raw)))
             else:
                 self.unjudged_forgotten += 1
             return None
 
-    def _ask(self, rule: Rule, pattern: Pattern, record: LogRecord) -> Pattern | None:
-        """Search a record; raises one of `_STOPPED`."""
-        return pattern.search(record.text, timeout=rule.timeout or self._match_timeout)
-
     def matches(self, rule: Rule, record: LogRecord) -> bool:
         """Tell whether a rule matches, ignored or not, and count nothing; False when that takes too long."""
         try:
-            return self._ask(rule, rule.match, record) is not None
+            return rule.match.search(record.text, timeout=self._prepared[rule.id].timeout) is not None
         except _STOPPED:
             return False
 
@@ -88,3 +84,13 @@ class Judge:
         """Give the records on which rules ran out of time since the last call, at most `MAX_UNJUDGED`."""
         taken, self._unjudged = self._unjudged, []
         return taken
+
+
+class _Prepared:
+    """A rule with what judges by it."""
+
+    def __init__(self, rule: Rule, host: Host, match_timeout: float, group_id: int) -> None:
+        self.rule = rule.id
+        self.tally = Tally()
+        self.timeout = rule.timeout or match_timeout
+        self.composer = Composer(rule, host, self.tally, group_id)

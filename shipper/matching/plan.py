@@ -79,19 +79,19 @@ class Plan:
         self.rules_of = tuple(tuple(sorted(places)) for places in rules_of.values())
         self.scanner: Scanner | None = _scanner(tuple(rules_of)) if rules_of else None
 
-    def places(self, numbers: Iterable[int], raw: bytes) -> list[int]:
+    def places(self, numbers: Collection[int], raw: bytes) -> list[int]:
         """Give the places of the rules that are to judge a record, in order.
 
         Args:
             numbers: what the scanner found in it.
             raw: its bytes.
         """
-        found = {place for number in numbers for place in self.rules_of[number]}
-        return [place for place in sorted(found.union(self.always)) if self._may_match(place, raw)]
-
-    def _may_match(self, place: int, raw: bytes) -> bool:
-        second = self.wanted[place].second
-        return not second or any(each in raw for each in second)
+        if len(numbers) == 1 and not self.always:
+            found: Iterable[int] = self.rules_of[next(iter(numbers))]
+        else:
+            found = sorted({place for number in numbers for place in self.rules_of[number]}.union(self.always))
+        wanted = self.wanted
+        return [place for place in found if not (second := wanted[place].second) or any(each in raw for each in second)]
 
 
 def plan_for(rules: Sequence[Rule], spelling: Spelling | None, sample: bytes, *, always: Collection[str] = ()) -> Plan:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
 class Movement:
-    """Events of one rule that a commit added, or, with negative numbers, took away.
+    """Events that a commit added, or, with negative numbers, took away.
 
     Attributes:
-        rule: id of the rule.
-        count: number of events.
-        bytes: their encoded bytes.
+        counts: number of events by rule id.
+        sizes: their encoded bytes, likewise.
     """
 
-    rule: str
-    count: int
-    bytes: int
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.sizes: Counter[str] = Counter()
+
+    def add(self, rule: str, size: int, count: int = 1) -> None:
+        """Count `count` events more, of `size` bytes together."""
+        self.counts[rule] += count
+        self.sizes[rule] += size
 
 
 class Backlog:
@@ -37,13 +39,13 @@ class Backlog:
 
     def move(self, movement: Movement) -> None:
         """Count what a commit changed."""
-        rule = movement.rule
-        self.count += movement.count
-        self.bytes += movement.bytes
-        self._count_of[rule] += movement.count
-        self._bytes_of[rule] += movement.bytes
-        if not self._count_of[rule]:
-            del self._count_of[rule], self._bytes_of[rule]
+        self.count += movement.counts.total()
+        self.bytes += movement.sizes.total()
+        for rule, count in movement.counts.items():
+            self._count_of[rule] += count
+            self._bytes_of[rule] += movement.sizes[rule]
+            if not self._count_of[rule]:
+                del self._count_of[rule], self._bytes_of[rule]
 
     def bytes_by_rule(self) -> dict[str, int]:
         """Give the encoded bytes by rule id; a rule without events is not in it."""

@@ -91,11 +91,13 @@ class Store:
         self._connection = open_or_set_aside(self.file)
         self._backlog = Backlog()
         # what the transaction at hand adds and takes away
-        self._moved: list[Movement] = []
+        self._moved = Movement()
         # the oldest are given first: what waits up to this number is in flight
         self._in_flight = 0
-        for movement in self._query(rows.READ_WAITING):
-            self._backlog.move(Movement(*movement))
+        waiting = Movement()
+        for rule, count, size in self._query(rows.READ_WAITING):
+            waiting.add(rule, size, count)
+        self._backlog.move(waiting)
 
     @property
     def waiting_count(self) -> int:
@@ -190,7 +192,8 @@ class Store:
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:
                 run.execute(rows.ADD_TO_COUNTER, (BYTES_READ, read))
-            self._moved += [Movement(rule, 1, len(payload)) for rule, _, payload in payloads]
+            for rule, _, payload in payloads:
+                self._moved.add(rule, len(payload))
 
     def next_events(self, limit: int) -> list[Waiting]:
         """Give the oldest waiting events, at most `limit`; they stay until they are settled.
@@ -220,19 +223,19 @@ class Store:
                 return 0
             first = last = self._in_flight
             oldest = run.execute("SELECT seq, rule, length(payload) FROM outbox WHERE seq > ? ORDER BY seq", (first,))
-            dropped = []
+            dropped = 0
             for seq, rule, size in oldest:
                 if excess <= 0:
                     break
-                dropped.append(Movement(rule, -1, -size))
+                self._moved.add(rule, -size, -1)
+                dropped += 1
                 last = seq
                 excess -= size
             oldest.close()
             if dropped:
                 run.execute("DELETE FROM outbox WHERE seq > ? AND seq <= ?", (first, last))
-                run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, len(dropped)))
-                self._moved += dropped
-            return len(dropped)
+                run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, dropped))
+            return dropped
 
     def bury(self, refused: Waiting, refusal: Refusal, *, limit: int) -> None:
         """Move an event that the service refused to the dead letters, of which at most `limit` are kept.
@@ -279,10 +282,15 @@ class Store:
             self._connection.close()
 
     def _remove(self, run: sqlite3.Connection, events: Sequence[Waiting]) -> None:
-        for event in events:
-            # one that is gone already must not be counted twice
-            if run.execute("DELETE FROM outbox WHERE seq = ?", (event.seq,)).rowcount:
-                self._moved.append(Movement(event.rule, -1, -len(event.payload)))
+        by_seq = {event.seq: event for event in events}
+        if not by_seq:
+            return
+        there = run.execute("SELECT seq FROM outbox WHERE seq BETWEEN ? AND ?", (min(by_seq), max(by_seq))).fetchall()
+        # one that is gone already must not be counted twice
+        removed = [(seq,) for (seq,) in there if seq in by_seq]
+        run.executemany("DELETE FROM outbox WHERE seq = ?", removed)
+        for (seq,) in removed:
+            self._moved.add(by_seq[seq].rule, -len(by_seq[seq].payload), -1)
 
     def _counter(self, name: str) -> int:
         found = self._query(rows.READ_COUNTER, (name,))
@@ -296,7 +304,7 @@ class Store:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Commit everything in the block or nothing; the numbers in memory follow the database."""
         with self._lock, translated(self.file):
-            self._moved = []
+            self._moved = Movement()
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
@@ -305,5 +313,4 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            for movement in self._moved:
-                self._backlog.move(movement)
+            self._backlog.move(self._moved)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from shipper.tailing.following import Following
 
 SAVE_INTERVAL = 1.0
+HOLD_SECONDS = 0.05
+"""While there is more to read, commits of events are so far apart: each costs as much as judging a block."""
+
 STORE_RETRY = 1.0
 
 
@@ -29,7 +32,6 @@ class Commits:
         events: made since the last commit.
         losses: of bytes, likewise.
         bytes_read: likewise, that the rules saw.
-        save_at: when offsets that made no events are recorded, monotonic.
         trouble: why, and since when, the store cannot be written.
     """
 
@@ -54,7 +56,7 @@ class Commits:
         self.events: list[Event] = []
         self.losses: list[Loss] = []
         self.bytes_read = 0
-        self.save_at = 0.0
+        self._save_at = self._hold_until = 0.0
         self.trouble: Trouble | None = None
         self._following = following
         self._store = store
@@ -62,10 +64,17 @@ class Commits:
         self._stopping = stopping
         self._clock = clock
 
+    def are_due(self, now: float, *, loaded: bool) -> bool:
+        """Tell whether it is time to commit; `loaded` while there is more to read at once, so that events may wait."""
+        if self.events and not loaded:
+            return True
+        return now >= (self._hold_until if self.events else self._save_at)
+
     def commit(self) -> bool:
         """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
         changes = self._following.changes()
-        self.save_at = self._clock.monotonic() + SAVE_INTERVAL
+        now = self._clock.monotonic()
+        self._save_at, self._hold_until = now + SAVE_INTERVAL, now + HOLD_SECONDS
         if not (changes or self.events or self.losses):
             return True
         if not self._insist(lambda: self._record(changes)):

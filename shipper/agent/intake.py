@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from shipper.tailing.following import Following
     from shipper.tailing.watcher import Watcher
 
-TURN_BYTES = 256 * 1024
+TURN_BYTES = 1024 * 1024
 PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
 ACTIVE_POLL = 0.05
@@ -141,7 +141,7 @@ class Intake:
         more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
             return False
-        if self._commits.events or now >= self._commits.save_at:
+        if self._commits.are_due(now, loaded=more):
             self._commits.commit()
         self._finish(now)
         return more

@@ -75,7 +75,7 @@ def next_blocks(
     found = followed.tailer.next_block(read_at, now, flush=flush, most_skipped=most_skipped, sequel=sequel)
     if isinstance(found, Halt):
         return found
-    block = dataclasses.replace(found, others=followed.others)
+    block = dataclasses.replace(found, others=followed.others) if followed.others else found
     return (block,) if sequel is None else (block, *sequel.blocks)
 
 

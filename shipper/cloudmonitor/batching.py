@@ -58,19 +58,12 @@ def encode_bounded(name: str, content: str, group_id: int, time: str) -> bytes:
 
 def encode_whole(name: str, content: str, group_id: int, time: str) -> bytes:
     """Give the wire form of an event of any size; what JSON cannot hold (lone surrogates) becomes U+FFFD."""
-    return b"".join(
-        (
-            b'{"content":',
-            _quoted(content),
-            b',"groupId":',
-            str(group_id).encode(),
-            b',"name":',
-            _quoted(name),
-            b',"time":',
-            _quoted(time),
-            b"}",
+    try:
+        return orjson.dumps({"content": content, "groupId": group_id, "name": name, "time": time})
+    except orjson.JSONEncodeError:
+        return orjson.dumps(
+            {"content": _encodable(content), "groupId": group_id, "name": _encodable(name), "time": _encodable(time)}
         )
-    )
 
 
 def body(payloads: Sequence[bytes]) -> bytes:

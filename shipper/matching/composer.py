@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.events import Event, wire_time
-from shipper.matching.identifiers import event_id
+from shipper.matching.identifiers import EventIds
 from shipper.matching.json_fields import json_fields
 from shipper.matching.templates import BUILT_IN, Template
 from shipper.matching.timestamps import find_time
@@ -49,6 +49,7 @@ class Composer:
         self._group_id = group_id
         templates = (rule.event, rule.content, rule.group_id)
         names = {hole.name for each in templates if isinstance(each, Template) for hole in each.holes}
+        self._ids = EventIds(host.hostname, rule.id)
         self._names_time = "time" in names
         self._names_file = "file" in names
         self._names_captures = bool(names - BUILT_IN) or (rule.time is not None and rule.time.field is not None)
@@ -66,7 +67,7 @@ class Composer:
         fields = self._fields(record) if origin.json else None
         captures = self._captures(found, fields, origin) if self._names_captures else {}
         time = self._time(captures, record, block, origin)
-        identifier = event_id(self._host.hostname, block.head, record.offset, record.raw, rule.id)
+        identifier = self._ids.of(block.head, record.offset, record.raw)
         # nothing from the log replaces a built-in (spec, section 4)
         values = {
             **captures,

@@ -48,7 +48,7 @@ class Template:
             else:
                 value = values.get(part.name)
                 filled.append(value if value is not None else part.default or "")
-        return "".join(filled)
+        return filled[0] if len(filled) == 1 else "".join(filled)
 
 
 def parse_template(text: str) -> Template:

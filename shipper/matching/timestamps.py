@@ -122,12 +122,12 @@ class TimeFormat:
         start, reach = 0, len(text) if self._reach is None else self._reach
         for _ in range(_TRIES):
             match = self._pattern.search(text, start, reach + _LONGEST)
-            if match is None or match.lastindex is None or match.start() >= reach:
+            if match is None or (kind := match.lastindex) is None or (start := match.start()) >= reach:
                 return None
-            found = _read_moment(match.group(*self._slots[match.lastindex]), reference, zone)
+            found = _read_moment(match.group(*self._slots[kind]), reference, zone)
             if found is not None:
                 return found
-            start = match.start() + 1
+            start += 1
         return None
 
 
@@ -205,16 +205,16 @@ def _combine(format: str, kinds: dict[str, str], begin: str, flags: int = 0) -> 
 
 def _read_moment(parts: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:
     """Make the time of a match's `_SLOTS`; None when its numbers are none that calendar and clock show."""
-    *civil, fraction, epoch = parts
+    fraction, epoch = parts[-2:]
     if epoch is None:
-        moment = _read_nearest(tuple(civil), reference, zone)
+        moment = _read_nearest(parts[:-2], reference, zone)
     else:
         moment = (
             _fix_offset(datetime.fromtimestamp(int(epoch), UTC).astimezone(zone)) if int(epoch) < _LAST_EPOCH else None
         )
-    if moment is None or fraction is None or moment.microsecond:  # a leap second has its fraction
+    if fraction is None or moment is None or moment.microsecond:  # a leap second has its fraction
         return moment
-    return moment.replace(microsecond=int(fraction[:6].ljust(6, "0")))
+    return moment + timedelta(microseconds=int(fraction[:6].ljust(6, "0")))
 
 
 def _read_nearest(civil: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Movement:
@@ -21,6 +25,13 @@ class Movement:
         """Count `count` events more, of `size` bytes together."""
         self.counts[rule] += count
         self.sizes[rule] += size
+
+    def add_all(self, events: Iterable[tuple[str, int]]) -> None:
+        """Count events by rule and size."""
+        counts, sizes = self.counts, self.sizes
+        for rule, size in events:
+            counts[rule] += 1
+            sizes[rule] += size
 
 
 class Backlog:

@@ -187,13 +187,12 @@ class Store:
                 run.execute(rows.FORGET_HISTORY, (os.fsencode(log),))
                 if history is not None:
                     run.execute(rows.WRITE_HISTORY, rows.history_row(log, history))
-            run.executemany("INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)", payloads)
+            rows.write_events(run, payloads)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:
                 run.execute(rows.ADD_TO_COUNTER, (BYTES_READ, read))
-            for rule, _, payload in payloads:
-                self._moved.add(rule, len(payload))
+            self._moved.add_all((rule, len(payload)) for rule, _, payload in payloads)
 
     def next_events(self, limit: int) -> list[Waiting]:
         """Give the oldest waiting events, at most `limit`; they stay until they are settled.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shipper.cli import app
-from shipper.matching.identifiers import event_id
+from shipper.matching.identifiers import EventIds
 from tests.conftest import eventually
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_each_event_is_a_line_with_the_keys_as_uploaded_and_where_it_came_from(m
         "path": "a.log",
         "line_number": 2,
         "offset": 6,
-        "id": event_id(hostname, b"hello", 6, record, "oom"),
+        "id": EventIds(hostname, "oom").of(b"hello", 6, record),
     }
     assert (second["content"], second["meta"]["line_number"]) == ("unknown", 4)
     assert second["meta"]["offset"] == LINES.rindex(b"\n") + 1

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.matching.identifiers import event_id
+from shipper.matching.identifiers import EventIds
+
+
+def event_id(hostname: str, head: bytes, offset: int, record: bytes, rule: str) -> str:
+    return EventIds(hostname, rule).of(head, offset, record)
 
 
 def independent(hostname: str, head: bytes, offset: int, record: bytes, rule: str) -> str:
@@ -74,3 +78,13 @@ def test_fields_do_not_run_into_each_other() -> None:
 def test_a_host_name_that_is_no_text_has_an_id() -> None:
     """A lone surrogate (an undecodable byte of a host name) is no reason to fail."""
     assert len(event_id("h\udcff", b"", 0, b"", "r\udcff")) == 32
+
+
+def test_one_file_after_the_other() -> None:
+    """Each id has its own file's first line in it, in whatever order files are read."""
+    ids = EventIds("web-1", "rule")
+    heads = [b"first", b"second", b"first", b"second"]
+
+    assert [ids.of(head, 7, b"record") for head in heads] == [
+        independent("web-1", head, 7, b"record", "rule") for head in heads
+    ]

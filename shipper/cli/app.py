@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "shipper.cli.run_command:command",
     "check": "shipper.cli.check:command",
     "test": "shipper.cli.test:command",
+    "explain": "shipper.cli.explain:command",
     "match": "shipper.cli.match:command",
     "backfill": "shipper.cli.backfill:command",
     "status": "shipper.cli.status:command",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.cli.terminal import say
-from shipper.tailing.framing import strip_terminator
+from shipper.matching.records import LogRecord, records_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from shipper.events import Block, Event, Loss
     from shipper.matching.engine import Engine
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
     from shipper.matching.rule import Rule
 
 EXAMPLE_CHARACTERS = 160
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a block: where it begins in the file, and its bytes without the terminator."""
-
-    offset: int
-    data: bytes
 
 
 class DryRun:
@@ -56,17 +47,18 @@ class DryRun:
         self._examples: dict[str, str] = {}
         self._unjudged: Counter[str] = Counter()
         self._first_unjudged: dict[str, Unjudged] = {}
+        self._missed: Counter[str] = Counter()
         self._lost: Counter[str] = Counter()
 
-    def judge(self, block: Block) -> tuple[list[Event], list[Line]]:
-        """Give the events of a block, and the lines that no rule wanted."""
+    def judge(self, block: Block) -> tuple[list[Event], list[LogRecord]]:
+        """Give the events of a block, and the records that no rule wanted."""
         ignored_before = self._ignored_by_rules()
         events = self._engine.match(block)
         wanted = {event.offset for event in events}
-        missed = [line for line in _lines(block) if line.offset not in wanted]
+        missed = [record for record in records_of(block) if record.offset not in wanted]
         count = len(missed) + len(wanted)
         if self._ignored_by_rules() != ignored_before:
-            missed = [line for line in missed if not self._is_ignored(line, block)]
+            missed = [record for record in missed if not self._is_ignored(record)]
         self.lines += count
         self.matched += len(wanted)
         self.ignored += count - len(wanted) - len(missed)
@@ -75,6 +67,8 @@ class DryRun:
             self._hits[event.rule] += 1
             if event.rule not in self._examples:
                 self._examples[event.rule] = f"{event.path}:{event.line_number}: {event.content}"
+        for rule in self._engine.take_missed():
+            self._missed[rule.rule] += 1
         for unjudged in self._engine.take_unjudged():
             self._unjudged[unjudged.rule] += 1
             self._first_unjudged.setdefault(unjudged.rule, unjudged)
@@ -94,6 +88,11 @@ class DryRun:
                 f"matched; the first: {first.length} bytes at offset {first.offset} of {first.path}",
                 "yellow",
             )
+        for rule in self._missed:
+            said = (
+                "matches a line that the scanner did not find; a fault of this program, please report it with the rule"
+            )
+            say(f"warning: rule '{rule}' {said}", "yellow")
         if self._lost["line_too_long"]:
             said = "bytes behind the limit of a line (max_line_bytes) were skipped; the heads of these lines are judged"
             say(f"warning: {self._lost['line_too_long']} {said}", "yellow")
@@ -119,20 +118,11 @@ class DryRun:
     def _ignored_by_rules(self) -> int:
         return sum(tally.ignored for tally in self._engine.tallies.values())
 
-    def _is_ignored(self, line: Line, block: Block) -> bool:
-        text = line.data.decode(block.origin.encoding, "replace")
+    def _is_ignored(self, record: LogRecord) -> bool:
         for rule in self._applying:
             try:
-                if rule.match.search(text, timeout=rule.timeout or self._match_timeout) is not None:
+                if rule.match.search(record.text, timeout=rule.timeout or self._match_timeout) is not None:
                     return True
             except TimeoutError:
                 continue
         return False
-
-
-def _lines(block: Block) -> Iterator[Line]:
-    at = block.offset
-    for line in block.data.split(b"\n"):
-        if line or at < block.offset + len(block.data):
-            yield Line(at, strip_terminator(line + b"\n"))
-        at += len(line) + 1

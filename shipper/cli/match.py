@@ -13,11 +13,11 @@ from shipper.agent.machine import this_host
 from shipper.cli.dry_run import DryRun
 from shipper.cli.open_log import STDIN, open_log
 from shipper.cli.rule_options import RuleFilesCommand, read_config, rules_option
+from shipper.cli.sources import find_source
 from shipper.cli.terminal import give_up_stdout, say_error, say_problems
 from shipper.config.model import Config
-from shipper.config.reader import suggestion
 from shipper.errors import ShipperError
-from shipper.events import Origin, wire_time
+from shipper.events import wire_time
 from shipper.matching.engine import Engine
 from shipper.matching.rulebook import load_configured_rules, load_rules
 from shipper.tailing.files import UnreadableError
@@ -26,11 +26,9 @@ from shipper.telemetry import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from shipper.cli.dry_run import Line
     from shipper.cli.open_log import OpenLog
     from shipper.events import Event
-
-MAX_LINE_BYTES = 64 * 1024
+    from shipper.matching.records import LogRecord
 
 
 @click.command("match", cls=RuleFilesCommand, short_help="Try rules on logs: print the events they would make.")
@@ -78,7 +76,7 @@ def command(
     else:
         rulebook, warnings = load_configured_rules(settings)
     say_problems(warnings)
-    origin, max_line_bytes = _find_source(source_name, config)
+    source = find_source(source_name, config)
     cloud, limit = settings.cloudmonitor, settings.match_timeout
     engine = Engine(rulebook.rules, this_host(cloud.ip), limit, cloud.group_id, for_any_source=source_name is None)
     run = DryRun(engine, rulebook.rules, limit, source_name)
@@ -86,7 +84,7 @@ def command(
     try:
         for name in logs or (STDIN,):
             try:
-                with open_log(name, origin, max_line_bytes) as log:
+                with open_log(name, source) as log:
                     faulty += not _print(log, name, run, missed=missed)
             except (UnreadableError, ValueError) as error:
                 unopened += 1
@@ -104,25 +102,13 @@ def command(
     return 1 if unopened or faulty else 0
 
 
-def _find_source(name: str | None, config: Config | None) -> tuple[Origin, int]:
-    """Give what the source of that name says of its files; without a configuration the name is all there is to it."""
-    if name is None or config is None:
-        return Origin(name), MAX_LINE_BYTES
-    names = [source.name for source in config.source]
-    if name not in names:
-        known = ", ".join(names) or "none"
-        raise click.UsageError(f"--source {name}: there is no such source{suggestion(name, names)} (known: {known})")
-    source = config.source[names.index(name)]
-    return source.origin, source.max_line_bytes
-
-
 def _print(log: OpenLog, name: str, run: DryRun, *, missed: bool) -> bool:
     """Print what came of a log; False when it could not be read to its end."""
     for_people = sys.stdout.buffer.isatty()
     for block in log.blocks():
-        events, lines = run.judge(block)
+        events, missed_records = run.judge(block)
         if missed:
-            _write(_missed_line(line, block.origin.encoding, for_people=for_people) for line in lines)
+            _write(_missed_line(record, for_people=for_people) for record in missed_records)
         else:
             _write(map(_json_line, events))
     run.lose(log.take_losses())
@@ -149,10 +135,10 @@ def _write(lines: Iterable[bytes]) -> None:
         raise ShipperError(f"the output cannot be written: {error.strerror}") from None
 
 
-def _missed_line(line: Line, encoding: str, *, for_people: bool) -> bytes:
+def _missed_line(record: LogRecord, *, for_people: bool) -> bytes:
     if not for_people:
-        return line.data + b"\n"
-    return printable(line.data.decode(encoding, "replace")).encode("utf-8", "replace") + b"\n"
+        return record.raw + b"\n"
+    return printable(record.text).encode("utf-8", "replace") + b"\n"
 
 
 def _json_line(event: Event) -> bytes:

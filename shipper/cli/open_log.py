@@ -13,19 +13,23 @@ from typing import TYPE_CHECKING
 
 from shipper.cli.streams import StreamedLog, is_stream
 from shipper.cli.terminal import say
+from shipper.events import Origin
 from shipper.tailing.archives import open_content
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
+from shipper.tailing.formats import assembler_of
 from shipper.tailing.tailer import Halt, Tailer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shipper.events import Block, Loss, Origin
+    from shipper.config.model import SourceTable
+    from shipper.events import Block, Loss
     from shipper.tailing.archives import CompressedLog
 
     Content = LogFile | CompressedLog | StreamedLog
 
 STDIN = "-"
+MAX_LINE_BYTES = 64 * 1024
 
 
 class OpenLog:
@@ -35,17 +39,23 @@ class OpenLog:
         fault: why it could not be read to its end; None when it could.
     """
 
-    def __init__(
-        self, content: Content, name: str, origin: Origin, max_line_bytes: int, modified: float = math.inf
-    ) -> None:
-        """Read `content` from its beginning; `modified` is the time of a file's last change, as the epoch's seconds."""
+    def __init__(self, content: Content, name: str, source: SourceTable | None, modified: float = math.inf) -> None:
+        """Read `content` from its beginning, as a file of a source or with the defaults.
+
+        `modified` is the time of a file's last change, as the epoch's seconds.
+        """
         self.fault: str | None = None
         self._content = content
         self._modified = modified
         # a file's name may hold bytes that are no text, and JSON can hold only text
         path = os.fsencode(name).decode("utf-8", "replace")
         self._tailer: Tailer[Content] = Tailer(
-            content, path, origin, max_line_bytes=max_line_bytes, partial_timeout=math.inf
+            content,
+            path,
+            source.origin if source else Origin(),
+            max_line_bytes=source.max_line_bytes if source else MAX_LINE_BYTES,
+            partial_timeout=math.inf,
+            assembler=assembler_of(source) if source else None,
         )
 
     def blocks(self) -> Iterator[Block]:
@@ -82,8 +92,8 @@ class OpenLog:
 
 
 @contextmanager
-def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog]:
-    """Open a log; `-` is stdin.
+def open_log(name: str, source: SourceTable | None) -> Iterator[OpenLog]:
+    """Open a log, to be read as a file of a source if there is one; `-` is stdin.
 
     Raises:
         UnreadableError: it is missing, not permitted, or nothing that can be read.
@@ -93,7 +103,7 @@ def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog
         stream = sys.stdin.buffer
         if stream.isatty():
             say("Lines are read from the terminal; Ctrl-D ends them.", "dim")
-        yield OpenLog(StreamedLog(stream), name, origin, max_line_bytes)
+        yield OpenLog(StreamedLog(stream), name, source)
     elif os.path.isdir(name):
         raise UnreadableError(f"is a directory; name the files in it, such as {os.path.join(name, '*.log')}")
     elif is_stream(name):
@@ -102,10 +112,10 @@ def open_log(name: str, origin: Origin, max_line_bytes: int) -> Iterator[OpenLog
         except OSError as error:
             raise UnreadableError(error.strerror or str(error), error.errno) from None
         with pipe:
-            yield OpenLog(StreamedLog(pipe), name, origin, max_line_bytes)
+            yield OpenLog(StreamedLog(pipe), name, source)
     else:
         with closing(_open_file(name)) as content:
-            yield OpenLog(content, name, origin, max_line_bytes, os.stat(name).st_mtime)
+            yield OpenLog(content, name, source, os.stat(name).st_mtime)
 
 
 def _open_file(name: str) -> LogFile | CompressedLog:

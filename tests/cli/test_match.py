@@ -154,6 +154,21 @@ def test_all_toml_words_behind_the_option_are_rule_files(match: Match, tmp_path:
     assert "1 lines: 1 matched, 0 ignored, 0 missed; 2 events" in done.err
 
 
+def test_a_source_s_records_of_several_lines(match: Match, tmp_path: Path) -> None:
+    """With `--source` a log is read as the agent would read it (spec, section 3 "multiline")."""
+    (tmp_path / "c.toml").write_text(
+        '[[source]]\nname = "app"\npaths = ["/nowhere/*.log"]\n[source.multiline]\nstart = "^\\\\d"\n'
+    )
+    (tmp_path / "app.log").write_bytes(b"1 fine\n  at a\n2 slow\n  at b\n  at c\n3 fine\n")
+
+    done = match("-c", "c.toml", "-r", "app.toml", "--source", "app", "app.log")
+    missed = match("-c", "c.toml", "-r", "app.toml", "--source", "app", "app.log", "--missed")
+
+    assert [event["content"] for event in done.events] == ["none: 2 slow\n  at b\n  at c"]
+    assert done.events[0]["meta"]["line_number"] == 3
+    assert missed.out == b"1 fine\n  at a\n3 fine\n"
+
+
 def test_missed_lines_are_those_no_rule_wanted(match: Match) -> None:
     """Neither matched nor ignored, as they are in the log; the summary counts them all."""
     done = match("-r", "oom.toml", "--missed", "--summary", stdin=LINES + b"\nb\xff\x1b[2J\n\n")

@@ -23,13 +23,12 @@ from shipper.tailing.sequels import next_blocks, part, successors
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from shipper.agent.clock import Clock
     from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
     from shipper.matching.engine import Engine
-    from shipper.matching.tally import Tally
     from shipper.outbox.store import Store
     from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed
@@ -388,9 +387,9 @@ class Intake:
         return self._room.trouble
 
     @property
-    def tallies(self) -> Mapping[str, Tally]:
-        """What became of the records, by rule; counted on while it is read."""
-        return self._engine.tallies
+    def engine(self) -> Engine:
+        """The one at work; its numbers are counted on while they are read."""
+        return self._engine
 
     def conditions(self, timeout: float) -> list[FileCondition] | None:
         """Tell of every file why it is or is not being read; any thread may ask.

@@ -64,6 +64,7 @@ class Process:
         started_at: aware.
         intake_age: seconds since the reading loop last began something.
         uploader_age: seconds since the sending loop last began something.
+        scanner: what finds the literals of rules, `vectorscan` or the slower `find`.
     """
 
     version: str
@@ -71,16 +72,23 @@ class Process:
     started_at: datetime
     intake_age: float
     uploader_age: float
+    scanner: str
 
 
 @dataclass(frozen=True, slots=True)
 class RuleHits:
-    """What became of a rule's records since the agent started or reloaded; see `matching.engine.Tally`."""
+    """What became of a rule's records since the agent started or reloaded; see `matching.tally.Tally`.
+
+    `every_line`: of some source every line is searched, because no text is certain in what the rule finds.
+    """
 
     id: str
     matched: int
     ignored: int
     timed_out: int
+    judged: int
+    seconds: float
+    every_line: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,22 @@ def from_json(text: bytes) -> Status:
                 datetime.fromisoformat(process["started_at"]),
                 process["intake_age"],
                 process["uploader_age"],
+                process["scanner"],
             ),
             rules=None
             if rules is None
-            else tuple(RuleHits(each["id"], each["matched"], each["ignored"], each["timed_out"]) for each in rules),
+            else tuple(
+                RuleHits(
+                    each["id"],
+                    each["matched"],
+                    each["ignored"],
+                    each["timed_out"],
+                    each["judged"],
+                    each["seconds"],
+                    every_line=each["every_line"],
+                )
+                for each in rules
+            ),
             files=files
             and Files(
                 {FileState(state): count for state, count in files["states"].items()},

@@ -16,6 +16,7 @@ from shipper.agent.status_json import to_json
 from shipper.agent.stored import Stored, read_stored
 from shipper.agent.trouble import Trouble
 from shipper.errors import ShipperError, StateError
+from shipper.matching.scanner import SCANNER
 from shipper.outbox.reader import StoreReader
 from shipper.tailing.globs import excluded
 
@@ -80,13 +81,30 @@ class Survey:
             stopping=self._stopping,
         )
         counts = telemetry.counts()
-        tallies = self._intake.tallies
+        engine = self._intake.engine
+        unscanned = engine.unscanned
         return Status(
             judge(vitals, files),
             Process(
-                version("cloudmonitor-shipper"), os.getpid(), self._started_at, vitals.intake_age, vitals.uploader_age
+                version("cloudmonitor-shipper"),
+                os.getpid(),
+                self._started_at,
+                vitals.intake_age,
+                vitals.uploader_age,
+                SCANNER.name,
             ),
-            tuple(RuleHits(rule, each.matched, each.ignored, each.timed_out) for rule, each in tallies.items()),
+            tuple(
+                RuleHits(
+                    rule,
+                    each.matched,
+                    each.ignored,
+                    each.timed_out,
+                    each.judged,
+                    round(each.seconds, 6),
+                    every_line=rule in unscanned,
+                )
+                for rule, each in engine.tallies.items()
+            ),
             # a glob here means what one of `exclude` means: a path with all below it, or a name
             None if files is None else summarise(f for f in files if not globs or excluded(f.path, tuple(globs))),
             stored.queue,

@@ -59,7 +59,7 @@ def _microseconds(seconds: float) -> str:
 def shown_plan(rules: Sequence[Rule], plan: Plan, sample: bytes) -> Text:
     """Show what the scanner looks for, rule by rule."""
     on = f"a sample of {len(sample)} bytes" if sample else "no sample; LOG would give one"
-    text = Text(f"scanner {SCANNER.__name__}, planned on {on}", style="bold")
+    text = Text(f"scanner {SCANNER.name}, planned on {on}", style="bold")
     width = max((len(rule.id) for rule in rules), default=0)
     for rule, wanted in zip(rules, plan.wanted, strict=True):
         text.append(f"\n{safe(rule.id):<{width}}  ")
@@ -103,7 +103,7 @@ def as_json_text(
         ]
     if plan is not None:
         whole["plan"] = {
-            "scanner": SCANNER.__name__,
+            "scanner": SCANNER.name,
             "sample_bytes": len(sample),
             "rules": [
                 {

@@ -186,9 +186,9 @@ def render(status: Status, *, everything: bool) -> Text:
         process = status.process
         text.append(
             f"\nagent      version {process.version}, pid {process.pid}, since "
-            f"{process.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+            f"{process.started_at.astimezone():%Y-%m-%d %H:%M:%S}, scanner {process.scanner}"
         )
-    for line in (*_files(status, everything=everything), *_totals(status)):
+    for line in (*_files(status, everything=everything), *_rules(status, everything=everything), *_totals(status)):
         text.append("\n" + printable(line))
     return text
 
@@ -212,9 +212,21 @@ def _files(status: Status, *, everything: bool) -> Iterator[str]:
         yield f"  and {left} more" + ("" if everything else "; --all lists them")
 
 
+def _rules(status: Status, *, everything: bool) -> Iterator[str]:
+    """Show the rules that cost or found something, the costliest first."""
+    rules = sorted(status.rules or (), key=lambda rule: -rule.seconds)
+    chosen = [rule for rule in rules if everything or rule.judged or rule.every_line]
+    for rule in chosen:
+        bad = "; judges every line: no text is certain in what it finds" if rule.every_line else ""
+        yield (
+            f"rule       {rule.id}: {rule.matched} matched, {rule.ignored} ignored, {rule.timed_out} timed out; "
+            f"searched in {rule.judged} records, {rule.seconds:.3g} s{bad}"
+        )
+    if len(chosen) < len(rules):
+        yield f"rules      {len(rules) - len(chosen)}{' more' if chosen else ''} had nothing to judge"
+
+
 def _totals(status: Status) -> Iterator[str]:
-    for rule in status.rules or ():
-        yield f"rule       {rule.id}: {rule.matched} matched, {rule.ignored} ignored, {rule.timed_out} timed out"
     queue = status.queue
     yield f"queue      {queue.events} events, {queue.bytes} of {queue.limit} bytes"
     for waiting in queue.rules:

@@ -77,6 +77,12 @@ class Engine:
         return self._judge.tallies
 
     @property
+    def unscanned(self) -> frozenset[str]:
+        """Ids of the rules that judge every line of some source: no text is certain in what they find."""
+        plans = [(lane.rules, lane.plan) for lane in tuple(self._lanes.values())]
+        return frozenset(rules[place][0].id for rules, plan in plans if plan is not None for place in plan.always)
+
+    @property
     def unjudged_forgotten(self) -> int:
         """How many unjudged records were not kept because nobody took them."""
         return self._judge.unjudged_forgotten

@@ -1,4 +1,4 @@
-"""Judges one record by one rule: whether it matches, and is not to be ignored. Pure.
+"""Judges one record by one rule: whether it matches, and is not to be ignored. Pure but for the clock.
 
 Only `regex` decides, and only here; a search that takes too long is ended, counted, and noted by place.
 """
@@ -6,6 +6,7 @@ Only `regex` decides, and only here; a search that takes too long is ended, coun
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from shipper.matching.composer import Composer
@@ -52,14 +53,23 @@ class Judge:
     def judge(self, rule: Rule, record: LogRecord, block: Block, origin: Origin) -> Event | None:
         """Give the event of a record; None when the rule does not match, or ignores it."""
         prepared = self._prepared[rule.id]
+        tally = prepared.tally
+        began = perf_counter()
         found = self._find(rule.match, prepared, record, block)
+        ignored = False
+        if found is not None:
+            for pattern in rule.ignore:
+                if self._find(pattern, prepared, record, block) is not None:
+                    ignored = True
+                    break
+        tally.judged += 1
+        tally.seconds += perf_counter() - began
         if found is None:
             return None
-        for pattern in rule.ignore:
-            if self._find(pattern, prepared, record, block) is not None:
-                prepared.tally.ignored += 1
-                return None
-        prepared.tally.matched += 1
+        if ignored:
+            tally.ignored += 1
+            return None
+        tally.matched += 1
         return prepared.composer.compose(found, record, block, origin)
 
     def _find(self, pattern: Pattern, prepared: _Prepared, record: LogRecord, block: Block) -> Pattern | None:

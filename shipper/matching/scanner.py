@@ -35,6 +35,8 @@ class Scanner(Protocol):
 class VectorScanner:
     """All needles at once, at the speed of memory, with the package `hyperscan`."""
 
+    name = "vectorscan"
+
     def __init__(self, needles: Sequence[Needle]) -> None:
         """Compile; the package refuses an empty list."""
         import hyperscan
@@ -63,6 +65,8 @@ class VectorScanner:
 
 class FindScanner:
     """One needle after the other, where no wheel of `hyperscan` exists."""
+
+    name = "find"
 
     def __init__(self, needles: Sequence[Needle]) -> None:
         """Prepare."""

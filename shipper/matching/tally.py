@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -12,6 +12,8 @@ class Tally:
     Attributes:
         matched: records that matched and were not ignored.
         ignored: records that matched and were ignored.
+        judged: records in which the rule was searched.
+        seconds: that these searches took.
         timed_out: searches that took longer than allowed, or more memory; the record counts as not matched.
         time_fallbacks: events whose `[rule.time]` found no time, so that they carry the time of reading.
         group_id_fallbacks: events whose `group_id` template gave no number.
@@ -21,6 +23,8 @@ class Tally:
 
     matched: int = 0
     ignored: int = 0
+    judged: int = field(default=0, compare=False)
+    seconds: float = field(default=0.0, compare=False)
     timed_out: int = 0
     time_fallbacks: int = 0
     group_id_fallbacks: int = 0

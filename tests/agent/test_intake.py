@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -302,12 +303,13 @@ def test_a_file_that_is_far_behind_keeps_no_quiet_one_waiting(tmp_path: Path, li
     for number in range(8):
         (reading.logs / f"a{number}.log").write_bytes(b"nothing to see here\n" * 400_000)
     reading.write("ERROR 0", name="quiet.log")
-    reading.intake.step(0.0)
+    began = time.monotonic()
+    reading.intake.step(began)
     behind = sum(f.halt is None for f in reading.intake._following.files.values())
     for number in range(1, 9):
         reading.write(f"ERROR {number}", name="quiet.log")
-        reading.intake.step(number * 2.0)
-        reading.intake.step(number * 2.0 + 0.1)
+        reading.intake.step(began + number * 2.0)
+        reading.intake.step(began + number * 2.0 + 0.1)
         assert f"{number}" in reading.gather()
     offsets = [f.tailer.offset for f in reading.intake._following.files.values() if f.path.endswith(".log")]
     reading.intake.stop()

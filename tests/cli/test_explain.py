@@ -171,7 +171,7 @@ def test_the_plan_of_the_scanner(explain: Explain, tmp_path: Path) -> None:
     plan = json.loads(explain("--plan", "app.log", "--json").out)["plan"]
     shown = explain("--plan", "app.log").out
 
-    assert plan["scanner"] in {"VectorScanner", "FindScanner"}
+    assert plan["scanner"] in {"vectorscan", "find"}
     assert plan["sample_bytes"] == 37_000
     disk, either, slow = plan["rules"]
     assert set(disk["needles"]) == {" is full", " is nearly full"}

@@ -18,6 +18,8 @@ from shipper.config.load import read_document
 from shipper.config.reader import TableReader, suggestion
 from shipper.errors import ConfigurationError, Problem
 from shipper.matching.captures import optional_captures
+from shipper.matching.literals import required_literals
+from shipper.matching.pricing import seconds_per_line
 from shipper.matching.proving import DEFAULT_NOW, DEFAULT_PATH, Case
 from shipper.matching.rule import Rule, RuleTime
 from shipper.matching.rule_file import RuleFile, RuleTable
@@ -216,6 +218,10 @@ class _Check:
                     self._report("sources", said, warning=True)
         if made.match.search("") is not None:
             said = "the pattern matches the empty text, so it probably matches every line; ask for something in it"
+            self._report("match", said, warning=True)
+        elif not required_literals(made.match.pattern):
+            price = f"about {seconds_per_line(made.match) * 1e6:.2g} µs each"
+            said = f"no text is certain in what it finds, so every line is searched, {price}; ask for a word in it"
             self._report("match", said, warning=True)
         return self._found
 

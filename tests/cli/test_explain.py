@@ -149,7 +149,8 @@ def test_a_line_of_a_log_by_its_number(explain: Explain, tmp_path: Path, name: s
     assert json.loads(explain(name, "--line-number", "2", "--json").out)["line"] == "error two"
     assert json.loads(explain(name, "--line-number", "3", "--json").out)["line"] == "error three"
     beyond = explain(name, "--line-number", "4")
-    assert (beyond.code, beyond.err) == (1, f"error: {name}: there is no line 4; it has 3")
+    assert beyond.code == 1
+    assert beyond.err.endswith(f"error: {name}: there is no line 4; it has 3")
 
 
 def test_the_record_that_has_a_line(explain: Explain, tmp_path: Path) -> None:
@@ -208,4 +209,5 @@ def test_a_log_that_is_not_there(explain: Explain) -> None:
     """The path and the reason."""
     done = explain("missing.log", "--line-number", "1")
 
-    assert (done.code, done.err) == (1, "error: missing.log: No such file or directory")
+    assert done.code == 1
+    assert done.err.endswith("error: missing.log: No such file or directory")

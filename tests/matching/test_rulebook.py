@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -318,6 +319,17 @@ def test_mistakes_at_the_top_of_a_file(tmp_path: Path, text: str, said: str) -> 
 def test_what_works_but_deserves_a_look_is_a_warning(tmp_path: Path, text: str, said: str) -> None:
     """An unknown source, a pattern that matches anything, a capture that may be absent: said, and loaded."""
     assert warnings(tmp_path, text, [APP, WEB]) == [f"rules.toml:{said}"]
+
+
+def test_a_rule_that_has_every_line_searched_is_told_with_its_price(tmp_path: Path) -> None:
+    """No text is certain in what it finds, so no scan can help it."""
+    (said,) = warnings(tmp_path, "[[rule]]\nid = 'a'\nmatch = '\\d{4}|x'\nevent = 'E'\n", [])
+
+    assert re.fullmatch(
+        r"rules\.toml:3:1: warning: rule 'a': no text is certain in what it finds, so every line is searched, "
+        r"about [\d.e+]+ µs each; ask for a word in it",
+        said,
+    )
 
 
 @pytest.mark.parametrize(

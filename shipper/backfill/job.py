@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from shipper.agent.judging import judged
+from shipper.backfill.passing import PassingFiles
 from shipper.backfill.selection import NO_SOURCE, Selected
 from shipper.events import Block, Origin
 from shipper.tailing.archives import CompressedLog, open_content
-from shipper.tailing.files import HOST_FILES, UnreadableError
+from shipper.tailing.files import UnreadableError
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.tailer import Halt, Tailer
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MAX_WAITING = 20_000
 COMMIT_EVENTS = 1000
+_FILES = PassingFiles()
 COMMIT_SECONDS = 1.0
 POLL = 0.05
 REACH_BYTES = 4 * 1024 * 1024
@@ -127,7 +129,7 @@ class Job:
         before = 0
         for selected in files:
             try:
-                file = open_content(HOST_FILES, selected.path)
+                file = open_content(_FILES, selected.path)
             except (UnreadableError, OSError) as error:
                 self.progress.faults[selected.path] = str(error)
             else:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Final
 
 from shipper.events import FileIdentity
 from shipper.tailing import access, links
-from shipper.tailing.files import HOST_FILES
+from shipper.tailing.files import HOST_FILES, Listing
 from shipper.tailing.globs import ANY_DEPTH, excludes, glob_of, has_magic, name_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from shipper.tailing.files import Entry, Files
+    from shipper.tailing.files import Files
 
 MAX_DEPTH: Final = 100
 MAX_DIRECTORIES: Final = 100_000
@@ -68,7 +68,7 @@ class Discovery:
     files: dict[str, Found] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
-    entries: dict[str, dict[str, int]] = field(default_factory=dict)
+    entries: dict[str, Mapping[str, int]] = field(default_factory=dict)
     moving: set[str] = field(default_factory=set)
 
 
@@ -115,7 +115,7 @@ class _Walk:
         self._max_directories = max_directories
         self._before = before
         self._is_full = False
-        self._listings: dict[str, list[Entry]] = {}
+        self._listings: dict[str, Listing] = {}
         self._statuses: dict[str, os.stat_result | None] = {}
         self._own = own
         self._own_identities = {
@@ -166,19 +166,19 @@ class _Walk:
         wanted = name_pattern(part)
         as_listed = True
         beside = os.path.join(directory, "")
-        for entry in self._list(directory):
-            if not entry.is_directory and wanted.match(entry.name):
-                as_listed &= self._judge(beside + entry.name, pattern, entry.inode)
+        listing = self._list(directory)
+        for name, inode in listing.inodes.items():
+            if name not in listing.directories and wanted.match(name):
+                as_listed &= self._judge(beside + name, pattern, inode)
         if not as_listed and self._has_changed(directory):
             self.seen.moving.add(directory)
 
     def _has_changed(self, directory: str) -> bool:
         """List a directory again: an inode that differs from the listed one may be that of a mounted file."""
         try:
-            entries = self._files.list(directory)
+            return self.seen.entries.get(directory) != self._files.list(directory).inodes
         except OSError:
             return True
-        return self.seen.entries.get(directory) != {entry.name: entry.inode for entry in entries}
 
     def _directories(self, directory: str, part: str) -> Iterator[str]:
         """Give the directories in a directory that a part of a glob leads to."""
@@ -188,11 +188,14 @@ class _Walk:
                 yield path
             return
         wanted = name_pattern("*" if part == ANY_DEPTH else part)
-        for entry in self._list(directory):
-            if not (entry.is_directory or (entry.is_link and part != ANY_DEPTH)) or not wanted.match(entry.name):
-                continue
-            path = os.path.join(directory, entry.name)
-            if self._may_enter(path, entry.inode) and (entry.is_directory or self._leads_on(path, directory)):
+        listing = self._list(directory)
+        for name in sorted(listing.directories if part == ANY_DEPTH else listing.directories | listing.links):
+            path = os.path.join(directory, name)
+            if (
+                wanted.match(name)
+                and self._may_enter(path, listing.inodes[name])
+                and (name in listing.directories or self._leads_on(path, directory))
+            ):
                 yield path
 
     def _may_enter(self, path: str, inode: int | None) -> bool:
@@ -283,19 +286,19 @@ class _Walk:
         self.seen.skipped[path] = "a link to a file that is not there"
         return True
 
-    def _list(self, directory: str) -> list[Entry]:
+    def _list(self, directory: str) -> Listing:
         if directory not in self._listings:
+            listing = Listing({})
             if len(self._listings) >= self._max_directories:
                 self._is_full = True
-                return []
-            entries: list[Entry] = []
+                return listing
             try:
-                entries = self._files.list(directory)
+                listing = self._files.list(directory)
                 self.seen.directories.add(directory)
-                self.seen.entries[directory] = {entry.name: entry.inode for entry in entries}
+                self.seen.entries[directory] = listing.inodes
             except OSError as error:
                 self._note_refusal(directory, error, "the directory cannot be listed: ")
-            self._listings[directory] = entries
+            self._listings[directory] = listing
         return self._listings[directory]
 
     def _status(self, path: str) -> os.stat_result | None:

@@ -13,12 +13,14 @@ import re
 import stat
 import struct
 import sys
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self
 
 from shipper.events import FileIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+    from collections.abc import Set as AbstractSet
 
 MAGIC_BYTES = 6
 _COMPRESSED = {
@@ -115,27 +117,26 @@ def _generation(descriptor: int) -> int:
     return int.from_bytes(answer[:4], sys.byteorder)
 
 
-class Entry(NamedTuple):
-    """A name in a directory; a tuple, for thousands are made at every scan.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The names in a directory, without it.
 
     Attributes:
-        name: without the directory.
-        inode: of what the name stands for, a link's own.
-        is_directory: a directory itself, not a link to one.
-        is_link: a symbolic link.
+        inodes: of what each name stands for, a link's own; sorted by name.
+        directories: those that are directories themselves, not links to one.
+        links: those that are symbolic links.
     """
 
-    name: str
-    inode: int
-    is_directory: bool
-    is_link: bool
+    inodes: Mapping[str, int]
+    directories: AbstractSet[str] = frozenset()
+    links: AbstractSet[str] = frozenset()
 
 
 class Files(Protocol):
     """A file system."""
 
-    def list(self, directory: str) -> list[Entry]:
-        """Give the names in a directory, sorted. Raises `OSError`."""
+    def list(self, directory: str) -> Listing:
+        """Give the names in a directory. Raises `OSError`."""
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Look at a path, or at the link itself when not told to follow it. Raises `OSError`."""
@@ -147,11 +148,19 @@ class Files(Protocol):
 class HostFiles:
     """The host's own file system."""
 
-    def list(self, directory: str) -> list[Entry]:
-        """Give the names in a directory, sorted. Raises `OSError`."""
+    def list(self, directory: str) -> Listing:
+        """Give the names in a directory. Raises `OSError`."""
+        inodes: dict[str, int] = {}
+        directories, links = set(), set()
         with os.scandir(directory) as entries:
-            found = [Entry(e.name, e.inode(), e.is_dir(follow_symlinks=False), e.is_symlink()) for e in entries]
-        return sorted(found, key=lambda entry: entry.name)
+            # thousands at every scan
+            for entry in entries:
+                inodes[entry.name] = entry.inode()
+                if entry.is_dir(follow_symlinks=False):
+                    directories.add(entry.name)
+                elif entry.is_symlink():
+                    links.add(entry.name)
+        return Listing(dict(sorted(inodes.items())), directories, links)
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         """Look at a path, or at the link itself when not told to follow it. Raises `OSError`."""

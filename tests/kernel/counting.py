@@ -6,7 +6,7 @@ import os
 from collections import Counter
 from typing import Self
 
-from shipper.tailing.files import Entry, HostFiles, LogFile
+from shipper.tailing.files import HostFiles, Listing, LogFile
 
 
 class CountedFile(LogFile):
@@ -41,7 +41,7 @@ class CountingFiles(HostFiles):
         self.calls: Counter[str] = Counter()
         self.bytes_read: Counter[str] = Counter()
 
-    def list(self, directory: str) -> list[Entry]:
+    def list(self, directory: str) -> Listing:
         """List, counted."""
         self.calls["list"] += 1
         return super().list(directory)

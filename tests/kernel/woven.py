@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Self
 
-from shipper.tailing.files import Entry, HostFiles, LogFile
+from shipper.tailing.files import HostFiles, Listing, LogFile
 
 if TYPE_CHECKING:
     import random
@@ -77,7 +77,7 @@ class WovenFiles(HostFiles):
     def __init__(self, weaver: Weaver) -> None:
         self._weaver = weaver
 
-    def list(self, directory: str) -> list[Entry]:
+    def list(self, directory: str) -> Listing:
         """List."""
         self._weaver.call()
         return super().list(directory)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from shipper.events import FileIdentity
-from shipper.tailing.files import Entry, LogFile, UnreadableError
+from shipper.tailing.files import Listing, LogFile, UnreadableError
 
 DEVICE = 7
 
@@ -66,24 +66,23 @@ class MemoryFiles:
 
     # what the agent does
 
-    def list(self, directory: str) -> list[Entry]:
+    def list(self, directory: str) -> Listing:
         if self.listing_fails:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         if directory not in self.directories:
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         inside = directory.rstrip("/") + "/"
-        found = [
-            Entry(path[len(inside) :], inode.number, is_directory=False, is_link=False)
+        found = {
+            path[len(inside) :]: inode.number
             for path, inode in self.names.items()
             if path.startswith(inside) and "/" not in path[len(inside) :]
-        ]
-        found += [Entry(path[len(inside) :], 1, False, True) for path in self.links if path.startswith(inside)]
-        found += [
-            Entry(path[len(inside) :], 2, True, False)
-            for path in self.directories
-            if path.startswith(inside) and path != directory
-        ]
-        return sorted(found, key=lambda entry: entry.name)
+        }
+        links = {path[len(inside) :] for path in self.links if path.startswith(inside)}
+        directories = {
+            path[len(inside) :] for path in self.directories if path.startswith(inside) and path != directory
+        }
+        found |= dict.fromkeys(links, 1) | dict.fromkeys(directories, 2)
+        return Listing(dict(sorted(found.items())), directories, links)
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         if path in self.directories:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shipper.tailing import discovery, links
 from shipper.tailing.discovery import Discovery, discover
-from shipper.tailing.files import HOST_FILES, Entry, LogFile
+from shipper.tailing.files import HOST_FILES, Listing, LogFile
 from shipper.tailing.globs import literal
 
 NOBODY = 65534
@@ -31,7 +31,7 @@ class WatchedFiles:
         self.listed: list[str] = []
         self.before: dict[tuple[str, str], Callable[[], object]] = {}
 
-    def list(self, directory: str) -> list[Entry]:
+    def list(self, directory: str) -> Listing:
         self._note("list", directory)
         self.listed.append(directory)
         return HOST_FILES.list(directory)
@@ -150,11 +150,13 @@ class TreeFiles:
                 self.files.add(f"{directory}/{name}")
         self.files -= self.directories.keys()
 
-    def list(self, directory: str) -> list[Entry]:
+    def list(self, directory: str) -> Listing:
         if directory not in self.directories:
             raise FileNotFoundError(errno.ENOENT, "no such directory", directory)
         found = sorted(self.directories[directory])
-        return [Entry(name, hash(name), f"{directory}/{name}" in self.directories, False) for name in found]
+        return Listing(
+            {name: hash(name) for name in found}, {name for name in found if f"{directory}/{name}" in self.directories}
+        )
 
     def status(self, path: str, *, follow: bool = True) -> os.stat_result:
         if path not in self.directories and path not in self.files:

@@ -31,8 +31,8 @@ class Sightings:
     ) -> set[Followed]:
         """Note what became of the open files; gives those whose name changed or went."""
         moved = set()
-        for followed in list(self._register.open.values()):
-            path, file = followed.path, found.get(followed.node)
+        for node, followed in list(self._register.open.items()):
+            path, file = followed.path, found.get(node)
             try:
                 if file is not None:
                     self._see_again(followed, source, file, now)

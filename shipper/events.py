@@ -6,10 +6,10 @@ import enum
 from dataclasses import dataclass, field
 from datetime import timedelta, timezone
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import datetime, tzinfo
 
 
@@ -42,15 +42,38 @@ class Record:
         start: where its bytes begin in the block's `data`.
         end: where they end; the terminator of its last line is not among them.
         offset: where its first byte lies in the file.
-        line: number of its first line in the block, from 0.
+        line: number of its first line in the block, from 0; of records on demand it is not counted.
         time: when a container's runtime took it, aware; the time of events whose text carries none. None elsewhere.
+        text: what it says, where that is not what lies in `data`; None elsewhere.
     """
 
     start: int
     end: int
     offset: int
-    line: int
+    line: int = 0
     time: datetime | None = None
+    text: bytes | None = None
+
+
+class RecordsOnDemand(Protocol):
+    """The records in the bytes of a file as they lie there, made where somebody asks for them: most are not wanted.
+
+    Attributes:
+        escaped: whether what a record says lies in the bytes as a JSON string.
+    """
+
+    escaped: bool
+
+    def __iter__(self) -> Iterator[Record]:
+        """Give all of them, in the order of their offsets."""
+
+    def at(self, place: int, floor: int) -> tuple[Record, int]:
+        """Give the record that the byte before a place belongs to, and where the next one begins.
+
+        Args:
+            place: in the block's `data`, from 1.
+            floor: where a record begins, at or before that byte; the nearer the better.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +103,7 @@ class Block:
     head: bytes
     read_at: datetime
     first_line: int | None = None
-    records: tuple[Record, ...] | None = None
+    records: tuple[Record, ...] | RecordsOnDemand | None = None
     others: tuple[Origin, ...] = ()
 
 

@@ -65,7 +65,7 @@ class Engine:
         self._rules = tuple(rules)
         self._judge = Judge(rules, host, match_timeout, group_id)
         self._for_any_source = for_any_source
-        self._lanes: dict[tuple[str | None, ...], Lane] = {}
+        self._lanes: dict[tuple[bool | str | None, ...], Lane] = {}
         self._missed: list[Missed] = []
         self._distrusted: set[str] = set()
         self._unaudited = AUDIT_BYTES
@@ -99,7 +99,7 @@ class Engine:
     def match(self, block: Block) -> list[Event]:
         """Give the events of a block, in the order offset, then rule."""
         origins = (block.origin, *block.others)
-        lane = self._lane_of(origins)
+        lane = self._lane_of(origins, escaped=_is_escaped(block))
         if not lane.rules:
             return []
         plan = lane.see(block.data)
@@ -125,13 +125,15 @@ class Engine:
         record = LogRecord(block.data, block.origin.encoding, block.offset, 0)
         return self._judge.judge(rule, record, block, block.origin)
 
-    def _lane_of(self, origins: tuple[Origin, ...]) -> Lane:
+    def _lane_of(self, origins: tuple[Origin, ...], *, escaped: bool) -> Lane:
         """Give the rules that apply, each with the first origin that it applies to (hazard 1.11)."""
-        names = (origins[0].encoding, *(origin.source for origin in origins))
-        lane = self._lanes.get(names)
+        names = tuple(origin.source for origin in origins)
+        key = (escaped, origins[0].encoding, *names)
+        lane = self._lanes.get(key)
         if lane is None:
-            places = [(rule, place) for rule in self._rules if (place := self._place(rule, names[1:])) is not None]
-            lane = self._lanes[names] = Lane(places, spelling_of(origins[0].encoding), self._distrusted)
+            places = [(rule, place) for rule in self._rules if (place := self._place(rule, names)) is not None]
+            spelling = spelling_of(origins[0].encoding, escaped=escaped)
+            lane = self._lanes[key] = Lane(places, spelling, self._distrusted)
         return lane
 
     def _place(self, rule: Rule, names: tuple[str | None, ...]) -> int | None:
@@ -151,7 +153,7 @@ class Engine:
         record = next((record for record, _ in records_at(block, [(place + 1, 0)])), None)
         if record is None:
             return False
-        at = plan.places({number for _, number in plan.scanner.scan(record.raw)}, record.raw)
+        at = plan.places({number for _, number in plan.scanner.scan(record.scanned)}, record.raw)
         first = self._audits * AUDIT_RULES
         asked = {(first + each) % len(lane.rules) for each in range(AUDIT_RULES)} - set(at)
         missed = [rule for rule, _ in map(lane.rules.__getitem__, asked) if self._judge.matches(rule, record)]
@@ -161,6 +163,10 @@ class Engine:
             for each in self._lanes.values():
                 each.plan_anew()
         return bool(missed)
+
+
+def _is_escaped(block: Block) -> bool:
+    return block.records is not None and not isinstance(block.records, tuple) and block.records.escaped
 
 
 def _proposed(plan: Plan, block: Block) -> Iterator[tuple[LogRecord, Sequence[int]]]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from shipper.matching.plan import Plan
     from shipper.matching.rule import Rule
-    from shipper.matching.spelling import Spelling
+    from shipper.matching.spelling import AnySpelling
 
 LEAST_SAMPLE = 64 * 1024
 DRIFT_BYTES = 4 * 1024 * 1024
@@ -30,7 +30,10 @@ class Lane:
     """
 
     def __init__(
-        self, rules: Sequence[tuple[Rule, int]], spelling: Spelling | None, distrusted: Collection[str]
+        self,
+        rules: Sequence[tuple[Rule, int]],
+        spelling: AnySpelling | None,
+        distrusted: Collection[str],
     ) -> None:
         """Plan nothing yet: the first text gives a sample.
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from shipper.matching.literals import LiteralSet
     from shipper.matching.rule import Rule
     from shipper.matching.scanner import Scanner
-    from shipper.matching.spelling import Spelling
+    from shipper.matching.spelling import AnySpelling
 
 SAMPLE_BYTES = 256 * 1024
 """More tells little more: what is in two of ten thousand lines is seen in it."""
@@ -62,7 +62,9 @@ class Plan:
         line_bytes: the mean length of a line.
     """
 
-    def __init__(self, wanted: Sequence[Wanted], folding: Iterable[bytes], line_bytes: float) -> None:
+    def __init__(
+        self, wanted: Sequence[Wanted], line_bytes: float, folding: Iterable[bytes] = (), escape: bytes = b""
+    ) -> None:
         """Use `plan_for`."""
         self.line_bytes = line_bytes
         self.wanted = tuple(wanted)
@@ -76,6 +78,10 @@ class Plan:
         if caseless:
             for data in folding:
                 rules_of.setdefault(Needle(data), set()).update(caseless)
+        self._escape = len(rules_of)
+        if rules_of and escape:
+            # what is written behind it may be any literal
+            rules_of[Needle(escape)] = {place for place, each in enumerate(wanted) if each.needles}
         self.rules_of = tuple(tuple(sorted(places)) for places in rules_of.values())
         self.scanner: Scanner | None = _scanner(tuple(rules_of)) if rules_of else None
 
@@ -84,8 +90,10 @@ class Plan:
 
         Args:
             numbers: what the scanner found in it.
-            raw: its bytes.
+            raw: its bytes, as the rules see them.
         """
+        if self._escape in numbers and self.scanner is not None:
+            numbers = {number for _, number in self.scanner.scan(raw)} - {self._escape}
         if len(numbers) == 1 and not self.always:
             found: Iterable[int] = self.rules_of[next(iter(numbers))]
         else:
@@ -94,7 +102,9 @@ class Plan:
         return [place for place in found if not (second := wanted[place].second) or any(each in raw for each in second)]
 
 
-def plan_for(rules: Sequence[Rule], spelling: Spelling | None, sample: bytes, *, always: Collection[str] = ()) -> Plan:
+def plan_for(
+    rules: Sequence[Rule], spelling: AnySpelling | None, sample: bytes, *, always: Collection[str] = ()
+) -> Plan:
     """Plan a scan.
 
     Args:
@@ -104,10 +114,10 @@ def plan_for(rules: Sequence[Rule], spelling: Spelling | None, sample: bytes, *,
         always: ids of rules that judge every line, whatever their literals.
     """
     if spelling is None:
-        return Plan([_EVERY_LINE for _ in rules], (), _MEAN_LINE)
+        return Plan([_EVERY_LINE for _ in rules], _MEAN_LINE)
     measure = _Sample(sample[:SAMPLE_BYTES])
     wanted = [_EVERY_LINE if rule.id in always else _choose(rule, spelling, measure) for rule in rules]
-    return Plan(wanted, spelling.folding, measure.line_bytes)
+    return Plan(wanted, measure.line_bytes, spelling.folding, spelling.escape)
 
 
 class _Sample:
@@ -134,7 +144,7 @@ class _Sample:
         return count
 
 
-def _choose(rule: Rule, spelling: Spelling, sample: _Sample) -> Wanted:
+def _choose(rule: Rule, spelling: AnySpelling, sample: _Sample) -> Wanted:
     """Choose the rarest set of a rule, and another one to look for in the lines that it finds."""
     sets = [
         each for each in (_spelled(literals, spelling) for literals in required_literals(rule.match.pattern)) if each
@@ -157,7 +167,7 @@ def _is_exact(needles: frozenset[Needle]) -> bool:
     return not any(needle.caseless for needle in needles)
 
 
-def _spelled(literals: LiteralSet, spelling: Spelling) -> frozenset[Needle]:
+def _spelled(literals: LiteralSet, spelling: AnySpelling) -> frozenset[Needle]:
     """Give the needles of a set; none when one of its literals has no spelling."""
     needles = frozenset(Needle(spelling.spell(literal), literal.caseless) for literal in literals)
     return needles if all(needle.data for needle in needles) else frozenset()

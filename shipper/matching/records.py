@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-    from shipper.events import Block
+    from shipper.events import Block, Record, RecordsOnDemand
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 
@@ -20,18 +20,28 @@ class LogRecord:
     Attributes:
         raw: its bytes without the terminator.
         offset: where it begins in the file.
-        number: its first line in the block, from 0.
+        number: its first line in the block, from 0; 0 where nobody counts lines.
         time: when it was taken, where that is known.
+        scanned: the bytes in which a scan of the block finds it.
     """
 
-    __slots__ = ("_encoding", "_text", "number", "offset", "raw", "time")
+    __slots__ = ("_encoding", "_text", "number", "offset", "raw", "scanned", "time")
 
-    def __init__(self, raw: bytes, encoding: str, offset: int, number: int, time: datetime | None = None) -> None:
+    def __init__(
+        self,
+        raw: bytes,
+        encoding: str,
+        offset: int,
+        number: int,
+        time: datetime | None = None,
+        scanned: bytes | None = None,
+    ) -> None:
         """Decode nothing yet: most records are not wanted."""
         self.raw = raw
         self.offset = offset
         self.number = number
         self.time = time
+        self.scanned = raw if scanned is None else scanned
         self._encoding = encoding
         self._text: str | None = None
 
@@ -45,9 +55,15 @@ class LogRecord:
 
 def records_of(block: Block) -> Iterator[LogRecord]:
     """Give all records in their order."""
-    if block.records is not None:
-        for place in range(len(block.records)):
-            yield _given(block, place)
+    records = block.records
+    if isinstance(records, tuple):
+        for record in records:
+            yield _given(block, record, record.line)
+        return
+    if records is not None:
+        lines = _Lines(block)
+        for record in records:
+            yield _given(block, record, lines.before(record.start))
         return
     data, at, number = block.data, 0, 0
     while at < len(data):
@@ -64,31 +80,36 @@ def records_at(block: Block, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[
         block: of the records.
         hits: where something ends in `block.data`, and its number; sorted.
     """
-    if block.records is not None:
-        yield from _given_at(block, hits)
-        return
-    data, counted, number = block.data, 0, 0
+    records = block.records
+    if records is None:
+        yield from _lines_at(block, hits)
+    elif isinstance(records, tuple):
+        yield from _given_at(block, records, hits)
+    else:
+        yield from _found_at(block, records, hits)
+
+
+def _lines_at(block: Block, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[LogRecord, set[int]]]:
+    data, lines = block.data, _Lines(block)
     start = end = -1
     numbers: set[int] = set()
     for place, what in hits:
         if place > end:
             if numbers:
-                yield _line(block, start, end, number), numbers
+                yield _line(block, start, end, lines.before(start)), numbers
             start = data.rfind(b"\n", 0, place) + 1
             end = data.find(b"\n", place)
             if end < 0:
                 end = len(data)
-            if block.first_line is not None:
-                number += data.count(b"\n", counted, start)
-                counted = start
             numbers = set()
         numbers.add(what)
     if numbers:
-        yield _line(block, start, end, number), numbers
+        yield _line(block, start, end, lines.before(start)), numbers
 
 
-def _given_at(block: Block, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[LogRecord, set[int]]]:
-    records = block.records or ()
+def _given_at(
+    block: Block, records: tuple[Record, ...], hits: Iterable[tuple[int, int]]
+) -> Iterator[tuple[LogRecord, set[int]]]:
     ends = [record.end for record in records]
     last, numbers = -1, set[int]()
     for place, what in hits:
@@ -98,11 +119,43 @@ def _given_at(block: Block, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[L
             continue
         if at != last:
             if numbers:
-                yield _given(block, last), numbers
+                yield _given(block, records[last], records[last].line), numbers
             last, numbers = at, set()
         numbers.add(what)
     if numbers:
-        yield _given(block, last), numbers
+        yield _given(block, records[last], records[last].line), numbers
+
+
+def _found_at(
+    block: Block, records: RecordsOnDemand, hits: Iterable[tuple[int, int]]
+) -> Iterator[tuple[LogRecord, set[int]]]:
+    lines = _Lines(block)
+    found: Record | None = None
+    behind, numbers = 0, set[int]()
+    for place, what in hits:
+        if place > behind:
+            if found is not None:
+                yield _given(block, found, lines.before(found.start)), numbers
+            found, behind = records.at(place, behind)
+            numbers = set()
+        numbers.add(what)
+    if found is not None:
+        yield _given(block, found, lines.before(found.start)), numbers
+
+
+class _Lines:
+    """Counts the lines of a block, if anybody does."""
+
+    def __init__(self, block: Block) -> None:
+        self._data = block.data if block.first_line is not None else b""
+        self._counted = self._number = 0
+
+    def before(self, place: int) -> int:
+        """Tell how many there are before a place, which is not before the last one."""
+        if self._data:
+            self._number += self._data.count(b"\n", self._counted, place)
+            self._counted = place
+        return self._number
 
 
 def _line(block: Block, start: int, end: int, number: int) -> LogRecord:
@@ -112,8 +165,7 @@ def _line(block: Block, start: int, end: int, number: int) -> LogRecord:
     return LogRecord(raw, block.origin.encoding, block.offset + start, number)
 
 
-def _given(block: Block, place: int) -> LogRecord:
-    record = (block.records or ())[place]
-    return LogRecord(
-        block.data[record.start : record.end], block.origin.encoding, record.offset, record.line, record.time
-    )
+def _given(block: Block, record: Record, number: int) -> LogRecord:
+    there = block.data[record.start : record.end]
+    raw = there if record.text is None else record.text
+    return LogRecord(raw, block.origin.encoding, record.offset, number, record.time, there)

@@ -6,6 +6,7 @@ Every line whose text holds a literal holds one of its spellings; a line that ho
 from __future__ import annotations
 
 import codecs
+import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -38,7 +39,10 @@ class Spelling:
 
     Attributes:
         folding: spellings of `FOLDING`: a line that holds one may match any caseless literal.
+        escape: what begins another spelling of any character; empty where there is none.
     """
+
+    escape = b""
 
     def __init__(self, encoding: str, *, whole: bool, strays: frozenset[str], folding: frozenset[bytes]) -> None:
         """Use `spelling_of`."""
@@ -55,9 +59,41 @@ class Spelling:
         return max(parts, key=len).encode("ascii")
 
 
-@lru_cache(maxsize=32)
-def spelling_of(encoding: str) -> Spelling | None:
-    """Give the spelling of a Python codec; None for one in which bytes do not tell what the text holds."""
+class EscapedSpelling:
+    """One encoding inside a JSON string (RFC 8259, section 7); attributes as of `Spelling`.
+
+    Quotes, backslashes and control characters have a backslash before them, a slash may; what is between them in a
+    literal is spelled as ever, or in parts as `escape` and four digits.
+    """
+
+    escape = rb"\u"
+
+    def __init__(self, plain: Spelling) -> None:
+        """Spell as `plain` does."""
+        self.folding = plain.folding
+        self._plain = plain
+
+    def spell(self, literal: Literal) -> bytes:
+        """Give the longest part of a literal's bytes without escapes; empty when there is none."""
+        return max(_ESCAPED.split(self._plain.spell(literal)), key=len)
+
+
+AnySpelling = Spelling | EscapedSpelling
+
+_ESCAPED = re.compile(rb'[\x00-\x1f"\\/\x7f]')
+
+
+@lru_cache(maxsize=64)
+def spelling_of(encoding: str, *, escaped: bool = False) -> AnySpelling | None:
+    """Give the spelling of a Python codec; None for one in which bytes do not tell what the text holds.
+
+    Args:
+        encoding: its name.
+        escaped: whether the text lies in JSON strings.
+    """
+    if escaped:
+        plain = spelling_of(encoding)
+        return EscapedSpelling(plain) if isinstance(plain, Spelling) else None
     try:
         name = codecs.lookup(encoding).name
     except LookupError:

@@ -16,7 +16,7 @@ from shipper.tailing.decoding import find_newline, newline_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shipper.events import Block
+    from shipper.events import Block, RecordsOnDemand
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Assembled:
     Attributes:
         taken: bytes that are taken, records and skipped ones; 0 when all of it has to wait.
         data: the bytes in which the records lie.
-        records: in the order of their offsets.
+        records: in the order of their offsets; or on demand, then `data` are what is taken, as it lies in the file.
         state: where the offset lies then.
         skipped: bytes of records over their limits, which are in no record.
         odd: lines that are not in the source's format; each is a record of its own, as it is.
@@ -34,14 +34,14 @@ class Assembled:
 
     taken: int
     data: bytes
-    records: tuple[Record, ...]
+    records: tuple[Record, ...] | RecordsOnDemand
     state: LineState = LineState.START
     skipped: int = 0
     odd: int = 0
 
 
 class Assembler(Protocol):
-    """Makes records of lines."""
+    """Makes records of lines: all of them, or only those that are wanted."""
 
     @property
     def timeout(self) -> float | None:
@@ -56,6 +56,18 @@ class Assembler(Protocol):
             state: `SKIPPING_RECORD` when the first one may belong to a record over its limits.
             own: bytes of them that are the file's; what is behind lies in the file after it, and is looked at for the
                 end of a record that is open (hazard 4.1).
+            closed: nothing more will come: an open record is taken as it is.
+        """
+
+    def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:
+        """Tell how much may be taken, without a look at each line; records are made on demand.
+
+        None where something is out of the ordinary, in what may be taken or around it: then `assemble` makes them. The
+        records, and what is taken, are the same.
+
+        Args:
+            data: whole lines, the first of them at the beginning of a record.
+            offset: where they lie in the file.
             closed: nothing more will come: an open record is taken as it is.
         """
 
@@ -78,6 +90,10 @@ class WideLines:
             records.append(Record(at, at + len(text), offset + at, number))
             at += len(line)
         return Assembled(at, b"".join(lines), tuple(records))
+
+    def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
+        """A newline is found faster than such text is scanned for: leave it to `assemble`."""
+        return None
 
 
 def split_lines(data: bytes, newline: bytes) -> list[bytes]:
@@ -105,7 +121,7 @@ def split_records(records: Sequence[Record], offset: int, line: int) -> tuple[tu
 
 def without_mark(block: Block, mark: bytes) -> Block:
     """Leave a byte order mark at the beginning of a file out of its first record (hazard 3.3)."""
-    if not mark or not block.records or not block.data.startswith(mark):
+    if not mark or not block.records or not isinstance(block.records, tuple) or not block.data.startswith(mark):
         return block
     first = dataclasses.replace(block.records[0], start=max(block.records[0].start, len(mark)))
     return dataclasses.replace(block, records=(first, *block.records[1:]))

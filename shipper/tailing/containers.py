@@ -16,13 +16,14 @@ import regex
 
 from shipper.events import LineState, Record
 from shipper.tailing.assembly import Assembled
-from shipper.tailing.framing import strip_terminator
+from shipper.tailing.framing import strip_terminator, whole_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 _CRI = regex.compile(rb"(\d{4}-\d\d-\d\dT\S{1,40}) (stdout|stderr) ([PF])(?::\S*)? ?(.*)", regex.DOTALL)
 MAX_OPEN_BYTES = 192 * 1024
+_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,51 @@ def _time(value: object) -> datetime | None:
     return found if found.tzinfo is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a runtime writes its lines.
+
+    Attributes:
+        part: reads one line; None when it is none of its own.
+        are_whole: tells whether some lines are all its own, and each a whole message.
+        escaped: whether a message lies in its line as a JSON string.
+    """
+
+    part: Callable[[bytes], Part | None]
+    are_whole: Callable[[bytes], bool]
+    escaped: bool
+
+
+def _docker_lines_are_whole(data: bytes) -> bool:
+    r"""Count the marks that each line has when Docker wrote it: `{"log":"text\n","stream":"...`, in this order.
+
+    What a container says cannot look like one: inside a JSON string no quote is without a backslash. A text that ends
+    in a backslash and an n, and is cut behind them, does; then the backslash before it shows.
+    """
+    lines = data.count(b"\n")
+    return (
+        data.startswith(b'{"log":"')
+        and data.endswith(b"\n")
+        and data.count(b'\n{"log":"') == lines - 1
+        and data.count(b'\\n","stream":"') == lines
+        and b'\\\\n","stream":"' not in data
+    )
+
+
+def _cri_lines_are_whole(data: bytes) -> bool:
+    """Count the marks of lines that are whole messages; one in a message's text is one too many."""
+    return (
+        data.endswith(b"\n")
+        and data.count(b" stdout F") + data.count(b" stderr F") == data.count(b"\n")
+        and b" stdout P" not in data
+        and b" stderr P" not in data
+    )
+
+
+DOCKER = Form(docker_part, _docker_lines_are_whole, escaped=True)
+CRI = Form(cri_part, _cri_lines_are_whole, escaped=False)
+
+
 @dataclass(slots=True)
 class _Message:
     offset: int
@@ -93,9 +139,15 @@ class Containers:
 
     timeout: float | None = None
 
-    def __init__(self, part: Callable[[bytes], Part | None], max_bytes: int) -> None:
-        """Prepare; `part` reads one line of the format."""
-        self._part = part
+    def __init__(self, form: Form, max_bytes: int) -> None:
+        """Prepare.
+
+        Args:
+            form: of the lines.
+            max_bytes: the limit of a message.
+        """
+        self._form = form
+        self._part = form.part
         self._max_bytes = max_bytes
 
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:  # noqa: ARG002
@@ -128,6 +180,41 @@ class Containers:
             safe = (at, len(messages), odd)
         taken, count, odd = safe
         return _join(messages[:count], taken, odd)
+
+    def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
+        """Take all lines, if each is a whole message; see `Assembler`."""
+        if not offset and data.startswith(_UTF8_BOM):
+            return None
+        if not self._form.are_whole(data) or whole_records(data, self._max_bytes) < len(data):
+            return None
+        return Assembled(len(data), data, WholeMessages(data, offset, self._form))
+
+
+class WholeMessages:
+    """The messages of some lines, each of which is one; see `RecordsOnDemand`."""
+
+    def __init__(self, data: bytes, offset: int, form: Form) -> None:
+        """Read none yet."""
+        self.escaped = form.escaped
+        self._data = data
+        self._offset = offset
+        self._part = form.part
+
+    def __iter__(self) -> Iterator[Record]:
+        """Give all of them."""
+        start = 0
+        while start < len(self._data):
+            record, start = self.at(start + 1, start)
+            yield record
+
+    def at(self, place: int, floor: int) -> tuple[Record, int]:  # noqa: ARG002  a line is found from either end
+        """Give the message at a place, and where the next one begins; see `RecordsOnDemand`."""
+        start = self._data.rfind(b"\n", 0, place - 1) + 1
+        end = self._data.find(b"\n", place - 1) + 1
+        raw = strip_terminator(self._data[start:end])
+        part = self._part(raw)
+        text, time = (raw, None) if part is None else (part.text, part.time)
+        return Record(start, start + len(raw), self._offset + start, time=time, text=text), end
 
 
 def _join(messages: Sequence[_Message], taken: int, odd: int) -> Assembled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shipper.tailing.containers import Containers, cri_part, docker_part
+from shipper.tailing.containers import CRI, DOCKER, Containers
 from shipper.tailing.multiline import Multiline, StartPattern, preset
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def assembler_of(source: SourceTable) -> Assembler | None:
     """Give what makes records of a source's lines; None where each line is one (spec, section 3)."""
     if source.format in {"docker", "cri"}:
-        return Containers(docker_part if source.format == "docker" else cri_part, source.max_line_bytes)
+        return Containers(DOCKER if source.format == "docker" else CRI, source.max_line_bytes)
     table = source.multiline
     if table.start is None and table.preset is None:
         return None

@@ -13,11 +13,13 @@ import regex
 from shipper.events import LineState, Record
 from shipper.tailing.assembly import Assembled
 from shipper.tailing.framing import strip_terminator
+from shipper.tailing.joined import JoinedLines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SEARCH_SECONDS = 0.1
+_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class Continuation(Protocol):
@@ -25,6 +27,12 @@ class Continuation(Protocol):
 
     def begins(self, line: str, *, is_open: bool) -> bool:
         """Tell whether a line begins a record; `is_open` when there is one that it could continue."""
+
+    def surely_begins(self, line: str, before: str) -> bool:
+        """Tell whether a line begins a record behind another line, whatever came before the two.
+
+        Then `begins` says so, and from there on it says the same as if it had seen all lines before.
+        """
 
 
 class StartPattern:
@@ -39,6 +47,10 @@ class StartPattern:
             return self._pattern.search(line, timeout=SEARCH_SECONDS) is not None
         except TimeoutError:
             return False
+
+    def surely_begins(self, line: str, before: str) -> bool:  # noqa: ARG002  likewise
+        """Search the pattern."""
+        return self.begins(line, is_open=True)
 
 
 class Trace:
@@ -75,6 +87,19 @@ class Trace:
             return False
         self._inside = self._ended = False
         return True
+
+    def surely_begins(self, line: str, before: str) -> bool:
+        """See whether it fits no part of a trace.
+
+        A line that fits `last` alone ends one if a trace goes on before it, and behind a line that fits none goes no
+        trace on.
+        """
+        if self._continues(line):
+            return False
+        return self._last is None or not self._last.match(line) or not self._continues(before)
+
+    def _continues(self, line: str) -> bool:
+        return any(part is not None and part.match(line) for part in (self._opens, self._body, self._again))
 
 
 _JAVA = (
@@ -157,6 +182,20 @@ class Multiline:
         data = b"".join(lines)[:taken]
         state = LineState.SKIPPING_RECORD if skipping and not closed else LineState.START
         return Assembled(taken, data, tuple(records), state, skipped)
+
+    def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:
+        """Find the last record's beginning, and see that none is over its limits; see `Assembler`."""
+        if not offset and data.startswith(_UTF8_BOM):
+            return None
+        joined = JoinedLines(data, offset, self._continuation, self._encoding)
+        if not joined.begins_with_one():
+            return None
+        last, _ = joined.at(len(data), 0)
+        taken = len(data) if closed else last.start
+        # one that is open may be over its limits already
+        if not taken or not joined.fit(0, len(data), self._max_lines, self._max_bytes):
+            return None
+        return Assembled(taken, data[:taken], joined.before(taken))
 
     def _record(self, lines: Sequence[bytes], start: tuple[int, int], end: int, offset: int) -> Record:
         size = number = 0

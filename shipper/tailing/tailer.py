@@ -304,11 +304,21 @@ class Tailer(Generic[FileT]):
         full = len(data) >= self._block_bytes
         timeout = self._partial_timeout if finished < len(data) else assembler.timeout
         closed = not full and (flush or self._is_silent(len(data), now, timeout))
-        lines = split_lines(data if closed else data[:finished], newline)
-        made = assembler.assemble(lines, self.offset, self.line, own=own, closed=closed)
-        if not made.taken and full:
-            # what is open fills a block together with the line behind it: its end would never be seen
-            made = assembler.assemble(lines, self.offset, self.line, own=own, closed=True)
+        made = None
+        if (
+            self.line is LineState.START
+            and len(newline) == 1
+            and own == len(data)
+            and finished > 0
+            and (not closed or finished == own)
+        ):
+            made = assembler.survey(data[:finished], self.offset, closed=closed)
+        if made is None:
+            lines = split_lines(data if closed else data[:finished], newline)
+            made = assembler.assemble(lines, self.offset, self.line, own=own, closed=closed)
+            if not made.taken and full:
+                # what is open fills a block together with the line behind it: its end would never be seen
+                made = assembler.assemble(lines, self.offset, self.line, own=own, closed=True)
         if not made.taken:
             return Halt.UNFINISHED
         if sequel is not None and made.taken == own < len(data):
@@ -317,8 +327,8 @@ class Tailer(Generic[FileT]):
             return self._assemble(assembler, data[:own], read_at, now, flush=flush, sequel=None)
         state = LineState.TAKEN if made.taken > finished else made.state
         records = made.records
-        if sequel is not None and made.taken > own:
-            records, theirs = split_records(made.records, self.offset + own, data.count(newline, 0, own))
+        if sequel is not None and isinstance(records, tuple) and made.taken > own:
+            records, theirs = split_records(records, self.offset + own, data.count(newline, 0, own))
             sequel.take(made.taken - own, state, theirs, made.data, read_at)
             state = LineState.START
         block = Block(self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=records)

@@ -32,7 +32,10 @@ def lines(block: Block) -> list[LogRecord]:
     """Give the records of a block as the specification says: one \\n, then one \\r, and a file's BOM taken away."""
     encoding = block.origin.encoding
     if block.records is not None:
-        return [LogRecord(block.data[r.start : r.end], encoding, r.offset, r.line, r.time) for r in block.records]
+        return [
+            LogRecord(block.data[r.start : r.end] if r.text is None else r.text, encoding, r.offset, r.line, r.time)
+            for r in block.records
+        ]
     found, offset = [], block.offset
     raw_lines = block.data.split(b"\n")
     if raw_lines[-1] == b"":

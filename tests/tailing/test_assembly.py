@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from shipper.config import kinds
 from shipper.config.model import MultilineTable, SourceTable
 from shipper.events import Block, Checkpoint
+from shipper.matching.records import records_of
 from shipper.tailing.files import LogFile
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.tailer import READ_BYTES, Halt, Tailer
@@ -68,8 +69,8 @@ class Log:
                     self.records.append((at, line.decode(encoding, "replace").rstrip("\r\n")))
                     at += len(line)
                 continue
-            for record in block.records:
-                self.records.append((record.offset, block.data[record.start : record.end].decode(encoding, "replace")))
+            for record in records_of(block):
+                self.records.append((record.offset, record.text))
                 self.times.append(record.time)
         for loss in self.tailer.take_losses():
             self.lost[loss.reason] = self.lost.get(loss.reason, 0) + loss.amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ import pytest
 
 from shipper.config.model import MultilineTable, SourceTable
 from shipper.events import Block
+from shipper.matching.records import records_of
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.files import LogFile
 from shipper.tailing.tailer import READ_BYTES
@@ -34,10 +36,9 @@ class Logs(Host):
     def take(self, blocks: Sequence[Block]) -> None:
         for block in blocks:
             assert block.records is not None
-            for record in block.records:
-                text = block.data[record.start : record.end].decode()
-                self.records.append((Path(block.path).name, record.offset, block.head.decode(), text))
-                self.numbers[text] = record.line
+            for record in records_of(dataclasses.replace(block, first_line=1)):
+                self.records.append((Path(block.path).name, record.offset, block.head.decode(), record.text))
+                self.numbers[record.text] = record.number
 
     @property
     def texts(self) -> list[str]:

@@ -92,6 +92,7 @@ class Block:
         read_at: the time of reading, aware; the time of events that carry none.
         first_line: number of the first line in the file, from 1; None when nobody counts.
         records: in the order of their offsets, where they are not simply the lines of `data`; else None.
+        lines: how many of the file were read for it, where that is not how many are in `data`; else None.
         others: of further sources that the file belongs to (hazard 1.11): a rule that does not apply to `origin`
             takes the first of these that it applies to.
     """
@@ -104,6 +105,7 @@ class Block:
     read_at: datetime
     first_line: int | None = None
     records: tuple[Record, ...] | RecordsOnDemand | None = None
+    lines: int | None = None
     others: tuple[Origin, ...] = ()
 
 

@@ -67,7 +67,7 @@ class OpenLog:
                 found = self._tailer.next_block(self._read_at(), 0.0, flush=ended)
                 if not isinstance(found, Halt):
                     yield dataclasses.replace(found, first_line=number)
-                    number += found.data.count(b"\n") + (not found.data.endswith(b"\n"))
+                    number += found.lines or found.data.count(b"\n") + (not found.data.endswith(b"\n"))
                 elif isinstance(content, StreamedLog) and not content.ended:
                     content.read_more()
                 else:

@@ -29,6 +29,7 @@ class Assembled:
         records: in the order of their offsets; or on demand, then `data` are what is taken, as it lies in the file.
         state: where the offset lies then.
         skipped: bytes of records over their limits, which are in no record.
+        lines: that were taken, where that is not how many are in `data`; else None.
         odd: lines that are not in the source's format; each is a record of its own, as it is.
     """
 
@@ -38,6 +39,7 @@ class Assembled:
     state: LineState = LineState.START
     skipped: int = 0
     odd: int = 0
+    lines: int | None = None
 
 
 class Assembler(Protocol):

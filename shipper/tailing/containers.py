@@ -155,7 +155,7 @@ class Containers:
         open_messages: dict[str, _Message] = {}
         messages: list[_Message] = []
         at = odd = 0
-        safe = (0, 0, 0)
+        safe = (0, 0, 0, 0)
         for number, line in enumerate(lines):
             raw = strip_terminator(line)
             part = self._part(raw)
@@ -175,11 +175,11 @@ class Containers:
                     del open_messages[part.stream]
             at += len(line)
             if not open_messages:
-                safe = (at, len(messages), odd)
+                safe = (at, len(messages), odd, number + 1)
         if closed or at >= MAX_OPEN_BYTES > 0 == safe[0]:
-            safe = (at, len(messages), odd)
-        taken, count, odd = safe
-        return _join(messages[:count], taken, odd)
+            safe = (at, len(messages), odd, number + 1)
+        taken, count, odd, taken_lines = safe
+        return _join(messages[:count], taken, odd, taken_lines)
 
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
         """Take all lines, if each is a whole message; see `Assembler`."""
@@ -217,7 +217,7 @@ class WholeMessages:
         return Record(start, start + len(raw), self._offset + start, time=time, text=text), end
 
 
-def _join(messages: Sequence[_Message], taken: int, odd: int) -> Assembled:
+def _join(messages: Sequence[_Message], taken: int, odd: int, lines: int) -> Assembled:
     data = bytearray()
     records = []
     for message in messages:
@@ -226,4 +226,4 @@ def _join(messages: Sequence[_Message], taken: int, odd: int) -> Assembled:
         records.append(Record(start, len(data), message.offset, message.line, message.time))
         data += b"\n"
     skipped = sum(message.cut for message in messages)
-    return Assembled(taken, bytes(data), tuple(records), LineState.START, skipped, odd)
+    return Assembled(taken, bytes(data), tuple(records), LineState.START, skipped, odd, lines)

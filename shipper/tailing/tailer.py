@@ -331,7 +331,9 @@ class Tailer(Generic[FileT]):
             records, theirs = split_records(records, self.offset + own, data.count(newline, 0, own))
             sequel.take(made.taken - own, state, theirs, made.data, read_at)
             state = LineState.START
-        block = Block(self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=records)
+        block = Block(
+            self.origin, self.path, made.data, self.offset, self._first_line, read_at, records=records, lines=made.lines
+        )
         if self.offset == 0:
             block = without_mark(block, mark_of(self.origin.encoding))
         self._unfinished = None

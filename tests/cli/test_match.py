@@ -169,6 +169,19 @@ def test_a_source_s_records_of_several_lines(match: Match, tmp_path: Path) -> No
     assert missed.out == b"1 fine\n  at a\n3 fine\n"
 
 
+def test_the_line_numbers_of_a_container_s_messages(match: Match, tmp_path: Path) -> None:
+    """They count the lines of the file, of which a long message has several (spec, section 3 "format")."""
+    (tmp_path / "c.toml").write_text('[[source]]\nname = "app"\npaths = ["/nowhere/*.log"]\nformat = "cri"\n')
+    parts = ["P slow and ", "P long and ", "F longer", "F slow", "P a part, slow"]
+    (tmp_path / "app.log").write_text("".join(f"2026-11-23T10:00:00Z stdout {part}\n" for part in parts * 2000))
+
+    done = match("-c", "c.toml", "-r", "app.toml", "--source", "app", "app.log")
+
+    numbers = [event["meta"]["line_number"] for event in done.events]
+    # the last part of the five goes on in the first of the next five
+    assert numbers == [1, *(number for number in range(1, 10_001) if number % 5 in {0, 4})]
+
+
 def test_missed_lines_are_those_no_rule_wanted(match: Match) -> None:
     """Neither matched nor ignored, as they are in the log; the summary counts them all."""
     done = match("-r", "oom.toml", "--missed", "--summary", stdin=LINES + b"\nb\xff\x1b[2J\n\n")

@@ -26,6 +26,7 @@ class Inode:
         handles: changes when all descriptors go stale at once; opened anew it can be read (NFS, hazard 2.3).
         faulty: reading fails for now.
         lines: numbers of the whole lines in it, for the oracle.
+        copied: of those that were copied from it before it was cut.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Inode:
     readable: bool = True
     faulty: bool = False
     lines: set[int] = field(default_factory=set)
+    copied: set[int] = field(default_factory=set)
 
 
 class MemoryFiles:

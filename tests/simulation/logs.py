@@ -20,6 +20,7 @@ class Logs:
         partial: the unfinished last line, and the file it is in.
         partials: lines that were unfinished once.
         at_risk: lines that nobody could read: physics, not a fault of the agent.
+        may_repeat: lines in the copy of a log of which nobody could see that it was cut (docs/limits.md).
     """
 
     def __init__(self, files: MemoryFiles, *, style: str, banner: bytes, sleep: Callable[[float], None],
@@ -39,6 +40,7 @@ class Logs:
         self.partial: tuple[Inode, int] | None = None
         self.partials: set[int] = set()
         self.at_risk: set[int] = set()
+        self.may_repeat: set[int] = set()
         self._style = style
         self._banner = banner
         self._sleep = sleep
@@ -142,6 +144,7 @@ class Logs:
         else:
             self.files.copy(LOG, rotated)
             between()
+            names[LOG].copied |= names[LOG].lines
             self.files.truncate(LOG)
             self._swept()
 
@@ -157,19 +160,23 @@ class Logs:
                 new = self.files.create(path + ".gz")
                 new.data[:] = gzip.compress(bytes(old.data), 1)
                 new.lines, new.modified = set(old.lines), old.modified
-                self.files.unlink(path)
-                self._swept()
+                self._unlink(path)
 
     def delete_oldest(self) -> None:
         for path in self.generations()[-1:]:
-            self.files.unlink(path)
-            self._swept()
+            self._unlink(path)
 
     def remove(self) -> None:
         self.finish_partial()
         if self.place in self.files.names:
-            self.files.unlink(self.place)
-            self._swept()
+            self._unlink(self.place)
+
+    def _unlink(self, path: str) -> None:
+        inode = self.files.names[path]
+        if inode.faulty:
+            self.may_repeat |= inode.copied
+        self.files.unlink(path)
+        self._swept()
 
     def truncate(self) -> None:
         self.finish_partial()

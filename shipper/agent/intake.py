@@ -8,7 +8,6 @@ What there is no room for waits in the log files, see `room`.
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.commits import Commits
 from shipper.agent.judging import judged
+from shipper.agent.lookout import ACTIVE_POLL, Lookout
 from shipper.agent.room import Room
 from shipper.tailing.condition import conditions, paused
 from shipper.tailing.sequels import next_blocks, part, successors
@@ -38,10 +38,7 @@ if TYPE_CHECKING:
 TURN_BYTES = 1024 * 1024
 PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
-ACTIVE_POLL = 0.05
 ACTIVE_FOR = 2.0
-UNWATCHED_POLL = 1.0
-SCAN_SHARE = 0.05
 
 
 class Intake:
@@ -79,19 +76,12 @@ class Intake:
         self._engine = engine
         self._store = store
         self._wake = wake
-        self._watcher = watcher
         self._clock = clock
         self._stopping = threading.Event()
         self._pending: list[Callable[[], None]] = []
         self._pending_lock = threading.Lock()
-        self._scan_at: dict[str, float] = {}
-        self._poll_at = 0.0
         self.looked_at = clock.monotonic()
-        self._unheard: set[str] = set()
-        self._look_at = 0.0
-        # of the open files; None when scans or searches may have changed that
-        self._places: set[str] | None = None
-        self._scan_cost: dict[str, float] = {}
+        self._lookout = Lookout(following, watcher, clock)
         self._turn = 0
         self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
         self._room = Room(store, limits, self._commits, clock)
@@ -121,7 +111,7 @@ class Intake:
             self._engine = engine
             if sources != self._following.sources and self._commits.commit():
                 self._following.reconfigure(sources)
-                self._scan_at.clear()
+                self._lookout.scan_now()
 
         with self._pending_lock:
             self._pending.append(apply)
@@ -134,9 +124,7 @@ class Intake:
         """
         self.looked_at = now
         self._apply_changes()
-        self._take_hints()
-        self._look_beside(now)
-        self._scan_due(now)
+        self._lookout.look(now)
         more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
             return False
@@ -176,102 +164,6 @@ class Intake:
         for apply in pending:
             apply()
 
-    def _take_hints(self) -> None:
-        if self._watcher is None:
-            return
-        hints = self._watcher.take()
-        if hints.overflowed:
-            # what was written, and where names changed, is not known: everything is looked at (hazard 2.2)
-            self._scan_at.clear()
-            for followed in self._following.files.values():
-                followed.active = True
-        closed = set(hints.written)
-        for followed in self._following.files.values() if hints.written else ():
-            if followed.path in hints.written:
-                followed.active = True
-                closed.discard(followed.path)
-        # known files that are not open, for there are too many: a scan takes them up, within a second
-        written = {os.path.dirname(path) for path in closed if self._following.positions.at(path)}
-        for source in self._following.sources:
-            directories = self._following.directories.get(source.name, set())
-            if hints.stirred & directories:
-                self._scan_at[source.name] = 0.0
-            elif written & directories:
-                self._scan_at[source.name] = min(self._scan_at.get(source.name, 0.0), self._poll_at)
-
-    def _look_beside(self, now: float) -> None:
-        """Look at the quiet files of directories that are too busy to be heard, for a small part of the time.
-
-        Once more when they are heard again: what was written until then was heard by nobody (hazard 2.1).
-        """
-        busy = self._watcher.busy() if self._watcher is not None else set()
-        if not (busy or self._unheard) or now < self._look_at:
-            return
-        directories, self._unheard = busy | self._unheard, busy
-        began = self._clock.monotonic()
-        for followed in self._following.files.values():
-            if not followed.active and followed.directory in directories:
-                followed.active = followed.is_changed()
-        self._look_at = now + max(ACTIVE_POLL, (self._clock.monotonic() - began) / SCAN_SHARE)
-
-    def _scan_due(self, now: float) -> None:
-        due = [s for s in self._following.sources if now >= self._scan_at.get(s.name, 0.0)]
-        arrived = [self._scan(source, now) for source in due]
-        if any(arrived):
-            # a new file may belong to others too: they must know it before it is read (hazard 1.11)
-            for source in self._following.sources:
-                if source not in due:
-                    self._scan(source, now)
-        if due or self._following.searching:
-            self._places = None
-        self._following.search(now)
-        if now >= self._poll_at:
-            self._poll_at = now + UNWATCHED_POLL
-            self._poll_unwatched()
-            self._listen()
-
-    def _scan(self, source: SourceTable, now: float) -> bool:
-        began = self._clock.monotonic()
-        arrived = self._following.scan(source, now)
-        self._scan_cost[source.name] = self._clock.monotonic() - began
-        soon = self._following.undecided
-        self._scan_at[source.name] = now + (min(UNWATCHED_POLL, source.scan_interval) if soon else source.scan_interval)
-        return arrived
-
-    def _poll_unwatched(self) -> None:
-        """Look at the files from whose directories no hints come."""
-        heard = self._heard()
-        if self._places is None:
-            self._places = {followed.directory for followed in self._following.files.values()}
-        if not self._places <= heard or any(source.watch != "auto" for source in self._following.sources):
-            for followed in self._following.files.values():
-                if not followed.active and not (followed.directory in heard and followed.source.watch == "auto"):
-                    followed.active = followed.is_changed()
-        for source in self._following.sources:
-            directories = self._following.directories.get(source.name, set())
-            if source.watch != "auto" or not directories <= heard:
-                self._scan_at[source.name] = min(self._scan_at[source.name], self._poll_at)
-            elif self._following.has_closed and directories & self._unheard:
-                # files that are not open may have been written to; scans take a small part of the time, however long
-                at = self._poll_at + self._scan_cost.get(source.name, 0.0) / SCAN_SHARE
-                self._scan_at[source.name] = min(self._scan_at[source.name], at)
-
-    def _heard(self) -> set[str]:
-        """Give the directories from which hints come."""
-        if self._watcher is None:
-            return set()
-        known: set[str] = set().union(*self._following.directories.values())
-        return {directory for directory in known if self._watcher.hears(directory)}
-
-    def _listen(self) -> None:
-        if self._watcher is None:
-            return
-        directories: set[str] = set()
-        for source in self._following.sources:
-            if source.watch == "auto":
-                directories |= self._following.directories.get(source.name, set())
-        self._watcher.watch(directories)
-
     def _read(self, followed: Followed, now: float) -> bool:
         """Take what one file has, up to the budget; tells whether it had more than that."""
         tailer = followed.tailer
@@ -284,7 +176,7 @@ class Intake:
             if halt is Halt.REWRITTEN:
                 self._take_losses(followed)
                 self._following.rewritten(followed, now)
-                self._places = None
+                self._lookout.forget_places()
                 return not followed.held
             followed.saw(status)
         except OSError as error:
@@ -298,13 +190,13 @@ class Intake:
             followed.changed_at = now
         elif followed.gone_at is None:
             if self._following.moved_away(followed):
-                self._scan_at[followed.source.name] = 0.0
+                self._lookout.scan_now(followed.source)
             followed.active = halt is not Halt.AT_END or now - followed.changed_at <= ACTIVE_FOR
             if not followed.active:
                 tailer.trail.shorten()
         elif halt is Halt.UNFINISHED and self._following.is_replaced(followed):
             # the open record may end in the file that has its name now
-            self._scan_at[followed.source.name] = 0.0
+            self._lookout.scan_now(followed.source)
         return halt is None
 
     def _take_blocks(self, followed: Followed, now: float, *, flush: bool = False) -> Halt | None:
@@ -368,9 +260,7 @@ class Intake:
         self._take_losses(followed)
 
     def _wait(self, now: float) -> None:
-        until = min([self._poll_at, *self._scan_at.values()])
-        if self._unheard:
-            until = min(until, self._look_at)
+        until = self._lookout.due_at()
         if not self._room.is_full and self._due(now):
             until = min(until, now + ACTIVE_POLL)
         if self._wake.wait(max(0.0, until - now)):

@@ -83,9 +83,10 @@ class Plan:
             # what is written behind it may be any literal
             rules_of[Needle(escape)] = {place for place, each in enumerate(wanted) if each.needles}
         self.rules_of = tuple(tuple(sorted(places)) for places in rules_of.values())
+        self._is_final = tuple(not any(wanted[place].second for place in places) for places in self.rules_of)
         self.scanner: Scanner | None = _scanner(tuple(rules_of)) if rules_of else None
 
-    def places(self, numbers: Collection[int], raw: bytes) -> list[int]:
+    def places(self, numbers: Collection[int], raw: bytes) -> Sequence[int]:
         """Give the places of the rules that are to judge a record, in order.
 
         Args:
@@ -95,7 +96,10 @@ class Plan:
         if self._escape in numbers and self.scanner is not None:
             numbers = {number for _, number in self.scanner.scan(raw)} - {self._escape}
         if len(numbers) == 1 and not self.always:
-            found: Iterable[int] = self.rules_of[next(iter(numbers))]
+            (number,) = numbers
+            found: Sequence[int] = self.rules_of[number]
+            if self._is_final[number]:
+                return found
         else:
             found = sorted({place for number in numbers for place in self.rules_of[number]}.union(self.always))
         wanted = self.wanted

@@ -19,12 +19,12 @@ from typing import Final, TextIO
 
 import orjson
 
-from tests.bench import delivery, durable, footprint, latency, scanning
+from tests.bench import delivery, durable, footprint, framed, latency, scanning
 from tests.bench.collector import WrongCountError, collecting
 from tests.bench.measuring import Bench, Measured, Row
 from tests.bench.processes import Cores
 
-ROWS: Final = (*scanning.ROWS, *durable.ROWS, *delivery.ROWS, *latency.ROWS, *footprint.ROWS)
+ROWS: Final = (*scanning.ROWS, *framed.ROWS, *durable.ROWS, *delivery.ROWS, *latency.ROWS, *footprint.ROWS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,9 +221,13 @@ class Tailer(Generic[FileT]):
         while most_skipped is None or self.offset - before < most_skipped:
             kept = len(self._guard)
             data = self.file.read_at(self.offset - kept, kept + self._block_bytes)
-            if data[:kept] != self._guard:
+            if not data.startswith(self._guard):
                 return Halt.REWRITTEN
-            data = data[kept:]
+            end = len(data)
+            if end >= kept + self._block_bytes and self._codec_known and self._assembler is None:
+                # what is behind the last line is read again with the rest of it; so the block is copied once
+                end = data.rfind(b"\n", kept) + 1 or end
+            data = data[kept:end]
             self.padding = (
                 0 if flush else padding(self.file, self.offset, data, may_go_on=len(data) >= self._block_bytes)
             )

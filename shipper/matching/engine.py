@@ -8,21 +8,23 @@ and judged, by the rules that they may match. A few are judged by other rules to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from shipper.matching.judge import Judge
 from shipper.matching.lane import Lane
 from shipper.matching.records import LogRecord, records_at, records_of
+from shipper.matching.sieve import Sieve
 from shipper.matching.spelling import spelling_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from shipper.events import Block, Event, Origin
     from shipper.matching.composer import Host
     from shipper.matching.judge import Unjudged
     from shipper.matching.plan import Plan
-    from shipper.matching.rule import Rule
+    from shipper.matching.rule import Pattern, Rule
     from shipper.matching.tally import Tally
 
 AUDIT_BYTES = 4 * 1024 * 1024
@@ -30,6 +32,7 @@ AUDIT_RULES = 8
 """Rules that an audit asks about one record: about a hundredth of the time that scanning so many bytes takes."""
 
 _GOLDEN = 0.6180339887498949
+_NOTHING: Mapping[int, Pattern] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,11 @@ class Engine:
             plan = lane.see(block.data)
         events: list[Event] = []
         in_vain = 0
-        for record, places in _proposed(plan, block):
+        for record, places, found in self._proposed(lane, plan, block):
             before = len(events)
             for place in places:
                 rule, origin = lane.rules[place]
-                event = self._judge.judge(rule, record, block, origins[origin])
+                event = self._judge.judge(rule, record, block, origins[origin], found.get(place))
                 if event is not None:
                     events.append(event)
                     if rule.final:
@@ -124,6 +127,37 @@ class Engine:
         """Give the event that a rule makes of a block taken as one record, whatever newlines it holds."""
         record = LogRecord(block.data, block.origin.encoding, block.offset, 0)
         return self._judge.judge(rule, record, block, block.origin)
+
+    def _proposed(
+        self, lane: Lane, plan: Plan, block: Block
+    ) -> Iterator[tuple[LogRecord, Sequence[int], Mapping[int, Pattern]]]:
+        """Give the records that some rule may match, each with the places of those rules, in order.
+
+        And the matches that are known already: of rules that have to see every record, each goes through all of them
+        by itself, unless one that is final may keep a record from those behind it.
+        """
+        hits = sorted(plan.scanner.scan(block.data)) if plan.scanner is not None else []
+        scanned = records_at(block, hits)
+        if not plan.always:
+            for record, numbers in scanned:
+                yield record, plan.places(numbers, record.raw), _NOTHING
+            return
+        proposed = {record.offset: (record, plan.places(numbers, record.raw)) for record, numbers in scanned}
+        if lane.has_final:
+            for record in records_of(block):
+                _, places = proposed.get(record.offset, (record, ()))
+                yield record, sorted((*places, *plan.always)), _NOTHING
+            return
+        sieve = Sieve(block)
+        found: dict[int, dict[int, Pattern]] = {}
+        for place in plan.always:
+            for number, match in self._judge.sift(lane.rules[place][0], sieve, block):
+                found.setdefault(number, {})[place] = match
+        sifted = {(record := sieve.record(number)).offset: (record, matches) for number, matches in found.items()}
+        for offset in sorted(proposed.keys() | sifted.keys()):
+            record, matches = sifted.get(offset) or (proposed[offset][0], _NOTHING)
+            _, places = proposed.get(offset, (record, ()))
+            yield record, sorted((*places, *matches)), matches
 
     def _lane_of(self, origins: tuple[Origin, ...], *, escaped: bool) -> Lane:
         """Give the rules that apply, each with the first origin that it applies to (hazard 1.11)."""
@@ -155,7 +189,7 @@ class Engine:
             return False
         at = plan.places({number for _, number in plan.scanner.scan(record.scanned)}, record.raw)
         first = self._audits * AUDIT_RULES
-        asked = {(first + each) % len(lane.rules) for each in range(AUDIT_RULES)} - set(at)
+        asked = {(first + each) % len(lane.rules) for each in range(AUDIT_RULES)}.difference(at, plan.always)
         missed = [rule for rule, _ in map(lane.rules.__getitem__, asked) if self._judge.matches(rule, record)]
         if missed:
             self._missed += [Missed(rule.id, block.path, record.offset) for rule in missed]
@@ -167,17 +201,3 @@ class Engine:
 
 def _is_escaped(block: Block) -> bool:
     return block.records is not None and not isinstance(block.records, tuple) and block.records.escaped
-
-
-def _proposed(plan: Plan, block: Block) -> Iterator[tuple[LogRecord, Sequence[int]]]:
-    """Give the records that some rule may match, each with the places of those rules, in order."""
-    hits = sorted(plan.scanner.scan(block.data)) if plan.scanner is not None else []
-    found = records_at(block, hits)
-    if not plan.always:
-        for record, numbers in found:
-            yield record, plan.places(numbers, record.raw)
-        return
-    proposed = {record.offset: numbers for record, numbers in found}
-    for record in records_of(block):
-        here = proposed.get(record.offset)
-        yield record, plan.always if here is None else plan.places(here, record.raw)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from shipper.matching.composer import Host
     from shipper.matching.records import LogRecord
     from shipper.matching.rule import Pattern, Rule
+    from shipper.matching.sieve import Sieve
 
 MAX_UNJUDGED = 1000
 # some recursive patterns ask for all memory there is, at once, before their time is up
@@ -50,19 +51,30 @@ class Judge:
         self.tallies = {name: prepared.tally for name, prepared in self._prepared.items()}
         self._unjudged: list[Unjudged] = []
 
-    def judge(self, rule: Rule, record: LogRecord, block: Block, origin: Origin) -> Event | None:
-        """Give the event of a record; None when the rule does not match, or ignores it."""
+    def judge(
+        self, rule: Rule, record: LogRecord, block: Block, origin: Origin, found: Pattern | None = None
+    ) -> Event | None:
+        """Give the event of a record; None when the rule does not match, or ignores it.
+
+        Args:
+            rule: the rule.
+            record: the record.
+            block: in which it lies.
+            origin: the one that the rule applies to.
+            found: the match, from `sift`; it is searched for when there is none.
+        """
         prepared = self._prepared[rule.id]
         tally = prepared.tally
         began = perf_counter()
-        found = self._find(rule.match, prepared, record, block)
+        if found is None:
+            tally.judged += 1
+            found = self._find(rule.match, prepared, record, block)
         ignored = False
         if found is not None:
             for pattern in rule.ignore:
                 if self._find(pattern, prepared, record, block) is not None:
                     ignored = True
                     break
-        tally.judged += 1
         tally.seconds += perf_counter() - began
         if found is None:
             return None
@@ -71,6 +83,21 @@ class Judge:
             return None
         tally.matched += 1
         return prepared.composer.compose(found, record, block, origin)
+
+    def sift(self, rule: Rule, sieve: Sieve, block: Block) -> list[tuple[int, Pattern]]:
+        """Search every record of a block; gives the numbers of those that the rule matches, with their matches."""
+        prepared = self._prepared[rule.id]
+        search, timeout, texts = rule.match.search, prepared.timeout, sieve.texts
+        began = perf_counter()
+        try:
+            # a loop of its own for each rule, with nothing else in it
+            found = [(n, match) for n, text in enumerate(texts) if (match := search(text, timeout=timeout)) is not None]
+        except _STOPPED:
+            each = [(n, self._find(rule.match, prepared, sieve.record(n), block)) for n in range(len(texts))]
+            found = [(n, match) for n, match in each if match is not None]
+        prepared.tally.judged += len(texts)
+        prepared.tally.seconds += perf_counter() - began
+        return found
 
     def _find(self, pattern: Pattern, prepared: _Prepared, record: LogRecord, block: Block) -> Pattern | None:
         try:

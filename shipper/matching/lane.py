@@ -26,6 +26,7 @@ class Lane:
 
     Attributes:
         rules: that apply, each with the place of the origin that it applies to.
+        has_final: whether one of them is final.
         plan: see `plan_for`; None before the first text.
     """
 
@@ -43,6 +44,7 @@ class Lane:
             distrusted: ids of rules that judge every record; `plan_anew` when there are more.
         """
         self.rules = tuple(rules)
+        self.has_final = any(rule.final for rule, _ in rules)
         self.plan: Plan | None = None
         self._spelling = spelling
         self._distrusted = distrusted

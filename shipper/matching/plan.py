@@ -87,7 +87,7 @@ class Plan:
         self.scanner: Scanner | None = _scanner(tuple(rules_of)) if rules_of else None
 
     def places(self, numbers: Collection[int], raw: bytes) -> Sequence[int]:
-        """Give the places of the rules that are to judge a record, in order.
+        """Give the places of the rules that are to judge a record, in order; without those that judge every one.
 
         Args:
             numbers: what the scanner found in it.
@@ -95,13 +95,13 @@ class Plan:
         """
         if self._escape in numbers and self.scanner is not None:
             numbers = {number for _, number in self.scanner.scan(raw)} - {self._escape}
-        if len(numbers) == 1 and not self.always:
+        if len(numbers) == 1:
             (number,) = numbers
             found: Sequence[int] = self.rules_of[number]
             if self._is_final[number]:
                 return found
         else:
-            found = sorted({place for number in numbers for place in self.rules_of[number]}.union(self.always))
+            found = sorted({place for number in numbers for place in self.rules_of[number]})
         wanted = self.wanted
         return [place for place in found if not (second := wanted[place].second) or any(each in raw for each in second)]
 

@@ -69,7 +69,7 @@ def records_of(block: Block) -> Iterator[LogRecord]:
     while at < len(data):
         newline = data.find(b"\n", at)
         end = len(data) if newline < 0 else newline
-        yield _line(block, at, end, number)
+        yield line_record(block, at, end, number)
         at, number = end + 1, number + 1
 
 
@@ -96,7 +96,7 @@ def _lines_at(block: Block, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[L
     for place, what in hits:
         if place > end:
             if numbers:
-                yield _line(block, start, end, lines.before(start)), numbers
+                yield line_record(block, start, end, lines.before(start)), numbers
             start = data.rfind(b"\n", 0, place) + 1
             end = data.find(b"\n", place)
             if end < 0:
@@ -104,7 +104,7 @@ def _lines_at(block: Block, hits: Iterable[tuple[int, int]]) -> Iterator[tuple[L
             numbers = set()
         numbers.add(what)
     if numbers:
-        yield _line(block, start, end, lines.before(start)), numbers
+        yield line_record(block, start, end, lines.before(start)), numbers
 
 
 def _given_at(
@@ -158,7 +158,15 @@ class _Lines:
         return self._number
 
 
-def _line(block: Block, start: int, end: int, number: int) -> LogRecord:
+def line_record(block: Block, start: int, end: int, number: int) -> LogRecord:
+    """Give the record of a line.
+
+    Args:
+        block: of lines.
+        start: where the line begins in its data.
+        end: where its newline is, or would be.
+        number: of the line, from 0.
+    """
     raw = block.data[start:end].removesuffix(b"\r")
     if start == 0 and block.offset == 0:
         raw = raw.removeprefix(_UTF8_BOM)

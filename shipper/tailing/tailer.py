@@ -219,15 +219,9 @@ class Tailer(Generic[FileT]):
         """
         before = self.offset
         while most_skipped is None or self.offset - before < most_skipped:
-            kept = len(self._guard)
-            data = self.file.read_at(self.offset - kept, kept + self._block_bytes)
-            if not data.startswith(self._guard):
+            data = self._read()
+            if data is None:
                 return Halt.REWRITTEN
-            end = len(data)
-            if end >= kept + self._block_bytes and self._codec_known and self._assembler is None:
-                # what is behind the last line is read again with the rest of it; so the block is copied once
-                end = data.rfind(b"\n", kept) + 1 or end
-            data = data[kept:end]
             self.padding = (
                 0 if flush else padding(self.file, self.offset, data, may_go_on=len(data) >= self._block_bytes)
             )
@@ -252,6 +246,18 @@ class Tailer(Generic[FileT]):
             elif (found := self._assemble(self._assembler, data, read_at, now, flush=flush, sequel=sequel)) is not None:
                 return found
         return Halt.SKIPPED
+
+    def _read(self) -> bytes | None:
+        """Read a block's bytes at the offset; None when those before it are not what was read there."""
+        kept = len(self._guard)
+        data = self.file.read_at(self.offset - kept, kept + self._block_bytes)
+        if not data.startswith(self._guard):
+            return None
+        end = len(data)
+        if end >= kept + self._block_bytes and self._codec_known and self._assembler is None:
+            # what is behind the last line is read again with the rest of it; so the block is copied once
+            end = data.rfind(b"\n", kept) + 1 or end
+        return data[kept:end]
 
     def peek(self) -> bytes:
         """Give what a block holds at most of what lies at the offset. Raises `OSError`."""

@@ -79,7 +79,7 @@ class Process:
 class RuleHits:
     """What became of a rule's records since the agent started or reloaded; see `matching.tally.Tally`.
 
-    `every_line`: of some source every line is searched, because no text is certain in what the rule finds.
+    `every_line`: of some source every line is searched, because no text is certain, and rare, in what the rule finds.
     """
 
     id: str

@@ -64,7 +64,7 @@ def shown_plan(rules: Sequence[Rule], plan: Plan, sample: bytes) -> Text:
     for rule, wanted in zip(rules, plan.wanted, strict=True):
         text.append(f"\n{safe(rule.id):<{width}}  ")
         if not wanted.needles:
-            text.append("every line is judged: no text is certain to be there", style="yellow")
+            text.append("every line is judged: no text is certain to be there, and rare", style="yellow")
             continue
         named = sorted(_needle(needle.data, caseless=needle.caseless) for needle in wanted.needles)
         text.append("lines with " + " or ".join(named))

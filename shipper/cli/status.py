@@ -217,7 +217,7 @@ def _rules(status: Status, *, everything: bool) -> Iterator[str]:
     rules = sorted(status.rules or (), key=lambda rule: -rule.seconds)
     chosen = [rule for rule in rules if everything or rule.judged or rule.every_line]
     for rule in chosen:
-        bad = "; judges every line: no text is certain in what it finds" if rule.every_line else ""
+        bad = "; judges every line: no text is certain, and rare, in what it finds" if rule.every_line else ""
         yield (
             f"rule       {rule.id}: {rule.matched} matched, {rule.ignored} ignored, {rule.timed_out} timed out; "
             f"searched in {rule.judged} records, {rule.seconds:.3g} s{bad}"

@@ -81,7 +81,7 @@ class Engine:
 
     @property
     def unscanned(self) -> frozenset[str]:
-        """Ids of the rules that judge every line of some source: no text is certain in what they find."""
+        """Ids of the rules that judge every line of some source: no text is certain, and rare, in what they find."""
         plans = [(lane.rules, lane.plan) for lane in tuple(self._lanes.values())]
         return frozenset(rules[place][0].id for rules, plan in plans if plan is not None for place in plan.always)
 

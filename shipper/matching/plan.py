@@ -26,8 +26,8 @@ SECOND_LOOK = 2e-4
 MOST_SECOND = 4
 """Literals of a set that is looked for in single lines: each costs a search."""
 
-EVERYWHERE = 3.0
-"""Places a line from which on a set finds more than going through all lines costs."""
+EVERYWHERE = 0.5
+"""Places a line from which on finding them, and the lines around them, costs more than searching all lines."""
 
 _MEAN_LINE = 100.0
 
@@ -157,14 +157,14 @@ def _choose(rule: Rule, spelling: AnySpelling, sample: _Sample) -> Wanted:
         return _EVERY_LINE
     rates = {each: sample.rate(each) for each in sets}
     best = min(sets, key=lambda each: rates[each])
-    if rates[best] > EVERYWHERE:
-        return _EVERY_LINE
-    second: tuple[bytes, ...] = ()
+    second: frozenset[Needle] = frozenset()
     if rates[best] > SECOND_LOOK:
         others = [each for each in sets if each is not best and len(each) <= MOST_SECOND and _is_exact(each)]
-        if others:
-            second = tuple(needle.data for needle in min(others, key=lambda each: rates[each]))
-    return Wanted(best, second, rates[best])
+        second = min(others, key=lambda each: rates[each], default=second)
+    # most lines that the second one is not in cost little
+    if rates[best] * (1 if not second else rates[second]) > EVERYWHERE:
+        return _EVERY_LINE
+    return Wanted(best, tuple(needle.data for needle in second), rates[best])
 
 
 def _is_exact(needles: frozenset[Needle]) -> bool:

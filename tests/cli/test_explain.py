@@ -178,7 +178,7 @@ def test_the_plan_of_the_scanner(explain: Explain, tmp_path: Path) -> None:
     assert set(disk["needles"]) == {" is full", " is nearly full"}
     assert either["needles"] == []
     assert slow["needles"] == ["stuck: "]
-    assert "app-only  every line is judged: no text is certain to be there" in shown
+    assert "app-only  every line is judged: no text is certain to be there, and rare" in shown
     assert "slow      lines with 'stuck: '" in shown
 
 

@@ -58,5 +58,5 @@ def test_a_rule_that_has_to_see_every_line_is_shown_by_name(tmp_path: Path) -> N
     assert (rules["good"]["judged"], rules["good"]["matched"], rules["good"]["every_line"]) == (1, 1, False)
     assert rules["idle"]["judged"] == 0
     assert "bad: 0 matched" in shown
-    assert "judges every line: no text is certain in what it finds" in shown
+    assert "judges every line: no text is certain, and rare, in what it finds" in shown
     assert "1 more had nothing to judge" in shown

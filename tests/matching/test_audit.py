@@ -15,7 +15,8 @@ from shipper.matching.scanner import FindScanner, Needle
 from tests.matching.test_engine import block, engine, rule
 
 LINE = b"an error in a line that is as long as lines in logs are, some hundred bytes\n"
-LINES = LINE * 1000 + b"seldom".ljust(len(LINE) - 1) + b"\n"
+FINE = b"all is fine".ljust(len(LINE) - 1) + b"\n"
+LINES = (LINE + FINE * 9) * 1000 + b"seldom".ljust(len(LINE) - 1) + b"\n"
 SIGHTED = 3 * len(LINES)
 BLOCKS = 2 * AUDIT_BYTES // len(LINES) + 2
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
@@ -155,7 +156,11 @@ class Agent:
 
     def _engine(self, config: Config, rulebook: Rulebook) -> Engine:
         return Engine(
-            rulebook.rules, this_host(config.cloudmonitor.ip), config.match_timeout, config.cloudmonitor.group_id
+            rulebook.rules,
+            this_host(config.cloudmonitor.ip),
+            config.match_timeout,
+            config.cloudmonitor.group_id,
+            clock=time.perf_counter,
         )
 
     def _guard(self, name: str, run: Callable[[], None]) -> None:

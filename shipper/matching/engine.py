@@ -18,7 +18,7 @@ from shipper.matching.sieve import Sieve
 from shipper.matching.spelling import spelling_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from shipper.events import Block, Event, Origin
     from shipper.matching.composer import Host
@@ -55,6 +55,7 @@ class Engine:
         group_id: int = 0,
         *,
         for_any_source: bool = False,
+        clock: Callable[[], float] = float,
     ) -> None:
         """Prepare.
 
@@ -64,9 +65,10 @@ class Engine:
             match_timeout: seconds for one search of a rule that names no limit.
             group_id: application group where neither rule nor source names one.
             for_any_source: whether the rules' `sources` are left out of account (`match`, `explain`).
+            clock: seconds, by which the rules' time is told in their tallies; by default it stands still.
         """
         self._rules = tuple(rules)
-        self._judge = Judge(rules, host, match_timeout, group_id)
+        self._judge = Judge(rules, host, match_timeout, group_id, clock)
         self._for_any_source = for_any_source
         self._lanes: dict[tuple[bool | str | None, ...], Lane] = {}
         self._missed: list[Missed] = []

@@ -1,4 +1,4 @@
-"""Judges one record by one rule: whether it matches, and is not to be ignored. Pure but for the clock.
+"""Judges one record by one rule: whether it matches, and is not to be ignored. Pure.
 
 Only `regex` decides, and only here; a search that takes too long is ended, counted, and noted by place.
 """
@@ -6,14 +6,13 @@ Only `regex` decides, and only here; a search that takes too long is ended, coun
 from __future__ import annotations
 
 from dataclasses import dataclass
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from shipper.matching.composer import Composer
 from shipper.matching.tally import Tally
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from shipper.events import Block, Event, Origin
     from shipper.matching.composer import Host
@@ -44,9 +43,17 @@ class Judge:
         unjudged_forgotten: how many unjudged records were not kept because nobody took them.
     """
 
-    def __init__(self, rules: Sequence[Rule], host: Host, match_timeout: float, group_id: int = 0) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        host: Host,
+        match_timeout: float,
+        group_id: int = 0,
+        clock: Callable[[], float] = float,
+    ) -> None:
         """Prepare; see `Engine`."""
         self.unjudged_forgotten = 0
+        self._clock = clock
         self._prepared = {rule.id: _Prepared(rule, host, match_timeout, group_id) for rule in rules}
         self.tallies = {name: prepared.tally for name, prepared in self._prepared.items()}
         self._unjudged: list[Unjudged] = []
@@ -65,7 +72,7 @@ class Judge:
         """
         prepared = self._prepared[rule.id]
         tally = prepared.tally
-        began = perf_counter()
+        began = self._clock()
         if found is None:
             tally.judged += 1
             found = self._find(rule.match, prepared, record, block)
@@ -75,7 +82,7 @@ class Judge:
                 if self._find(pattern, prepared, record, block) is not None:
                     ignored = True
                     break
-        tally.seconds += perf_counter() - began
+        tally.seconds += self._clock() - began
         if found is None:
             return None
         if ignored:
@@ -88,7 +95,7 @@ class Judge:
         """Search every record of a block; gives the numbers of those that the rule matches, with their matches."""
         prepared = self._prepared[rule.id]
         search, timeout, texts = rule.match.search, prepared.timeout, sieve.texts
-        began = perf_counter()
+        began = self._clock()
         try:
             # a loop of its own for each rule, with nothing else in it
             found = [(n, match) for n, text in enumerate(texts) if (match := search(text, timeout=timeout)) is not None]
@@ -96,7 +103,7 @@ class Judge:
             each = [(n, self._find(rule.match, prepared, sieve.record(n), block)) for n in range(len(texts))]
             found = [(n, match) for n, match in each if match is not None]
         prepared.tally.judged += len(texts)
-        prepared.tally.seconds += perf_counter() - began
+        prepared.tally.seconds += self._clock() - began
         return found
 
     def _find(self, pattern: Pattern, prepared: _Prepared, record: LogRecord, block: Block) -> Pattern | None:

@@ -62,7 +62,7 @@ def _intake(rules: Path, store: Store, logs: Path) -> Intake:
     source = SourceTable(name="bench", paths=(f"{logs}/*.log",), start_at="beginning")
     return Intake(
         Following([source], [], {}),
-        Engine(rulebook.rules, HOST, MATCH_TIMEOUT),
+        Engine(rulebook.rules, HOST, MATCH_TIMEOUT, clock=time.perf_counter),
         store,
         StoreTable(min_free_disk=0),
         wake=threading.Event(),

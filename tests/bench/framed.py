@@ -38,7 +38,7 @@ def framed(bench: Bench, kind: str) -> Measured:
     path = bench.place(kind).with_suffix(".log")
     size = _write(path, log.path, kind)
     rulebook, _ = load_rules([bench.rule_file(FEW)])
-    engine = Engine(rulebook.rules, HOST, MATCH_TIMEOUT)
+    engine = Engine(rulebook.rules, HOST, MATCH_TIMEOUT, clock=time.perf_counter)
     source = SOURCES[kind]
     file = LogFile.open(str(path))
     tailer = Tailer(

@@ -79,7 +79,7 @@ def matching(bench: Bench, work: Work) -> Measured:
     """Read blocks and match them; events go nowhere."""
     log = bench.log(work)
     rulebook, _ = load_rules([bench.rule_file(work)])
-    engine = Engine(rulebook.rules, HOST, MATCH_TIMEOUT)
+    engine = Engine(rulebook.rules, HOST, MATCH_TIMEOUT, clock=time.perf_counter)
     file = LogFile.open(str(log.path))
     tailer = Tailer(file, str(log.path), ORIGIN, max_line_bytes=MAX_LINE_BYTES, partial_timeout=5.0)
     events = 0

@@ -331,7 +331,13 @@ def test_a_reader_that_has_enough_ends_it_quietly(match: Match, tmp_path: Path) 
 def test_a_live_pipe_is_shown_as_it_comes_until_ctrl_c(match: Match, tmp_path: Path) -> None:
     """`tail -f LOG | shipper match`: events at once, the summary at the end, exit code 130."""
     with subprocess.Popen(
-        [*COMMAND, "--summary"], cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*COMMAND, "--summary"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        # a shell has its background jobs, such as these tests, ignore the signal, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -19,7 +19,7 @@ from shipper.matching.identifiers import EventIds
 from tests.conftest import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Match = Callable[..., "Outcome"]
@@ -328,6 +328,15 @@ def test_a_reader_that_has_enough_ends_it_quietly(match: Match, tmp_path: Path) 
     assert process.returncode == 0
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Let programs that are started obey SIGINT: a shell has its background jobs ignore it, and they inherit that."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_live_pipe_is_shown_as_it_comes_until_ctrl_c(match: Match, tmp_path: Path) -> None:
     """`tail -f LOG | shipper match`: events at once, the summary at the end, exit code 130."""
     with subprocess.Popen(
@@ -336,8 +345,6 @@ def test_a_live_pipe_is_shown_as_it_comes_until_ctrl_c(match: Match, tmp_path: P
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # a shell has its background jobs, such as these tests, ignore the signal, and that is inherited
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None

@@ -114,5 +114,5 @@ class RuleFile:
     """The top of a rule file; the rules themselves are read one by one."""
 
     rule: Any = key([], _unknown)
-    grok: Any = key(None, _unknown, later=True)
+    grok: Any = key(None, _unknown)
     redact: Any = key(None, _unknown, later=True)

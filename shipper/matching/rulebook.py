@@ -18,6 +18,7 @@ from shipper.config.load import read_document
 from shipper.config.reader import TableReader, suggestion
 from shipper.errors import ConfigurationError, Problem
 from shipper.matching.captures import optional_captures
+from shipper.matching.grok_names import read_names, with_names
 from shipper.matching.literals import required_literals
 from shipper.matching.pricing import seconds_per_line
 from shipper.matching.proving import DEFAULT_NOW, DEFAULT_PATH, Case
@@ -133,9 +134,11 @@ def _read_rules(document: Document, problems: list[Problem]) -> Iterator[_Found]
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         reader.problems.append(document.problem(("rule",), "rules are written as [[rule]], with two brackets"))
         found = []
+    names = read_names(document, reader.problems)
     problems += reader.problems
-    for number, values in enumerate(found):
+    for number, written in enumerate(found):
         reader.problems.clear()
+        values = with_names(document, number, written, names, reader.problems)
         made = reader.read(RuleTable, values, ("rule", number))
         named = values.get("id")
         identifier = named if isinstance(named, str) and named.strip() else None

@@ -16,7 +16,7 @@ import regex
 
 from shipper.events import LineState, Record
 from shipper.tailing.assembly import Assembled
-from shipper.tailing.framing import strip_terminator, whole_records
+from shipper.tailing.framing import cut_head, strip_terminator, whole_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -161,7 +161,11 @@ class Containers:
             part = self._part(raw)
             if part is None:
                 odd += bool(raw)
-                messages.append(_Message(offset + at, number, None, [raw]))
+                if len(raw) > self._max_bytes and safe[0] == at > 0:
+                    # the next block begins with it, and then it is a line over the limit like any other
+                    break
+                text = raw if len(raw) <= self._max_bytes else raw[: cut_head(raw, self._max_bytes)]
+                messages.append(_Message(offset + at, number, None, [text], cut=len(raw) - len(text)))
             else:
                 message = open_messages.get(part.stream)
                 if message is None:
@@ -176,7 +180,7 @@ class Containers:
             at += len(line)
             if not open_messages:
                 safe = (at, len(messages), odd, number + 1)
-        if closed or at >= MAX_OPEN_BYTES > 0 == safe[0]:
+        if at > safe[0] and (closed or at >= MAX_OPEN_BYTES > 0 == safe[0]):
             safe = (at, len(messages), odd, number + 1)
         taken, count, odd, taken_lines = safe
         return _join(messages[:count], taken, odd, taken_lines)

@@ -286,6 +286,17 @@ def test_an_open_message_before_a_line_that_fills_a_block(tmp_path: Path) -> Non
     assert log.lost == {"record_too_long": 7 * 16000 - 64 * 1024, "line_too_long": 300_000 - 64 * 1024}
 
 
+def test_a_line_of_nobody_is_held_to_the_limit(tmp_path: Path) -> None:
+    """Its head is a record, the rest is counted, also where all of it fits a block (hazards 3.2, 4.2)."""
+    log = Log(tmp_path / "a", format="cri")
+    log.write(cri("stdout", "F", "first") + b"y" * 100_000 + b"\n" + cri("stdout", "F", "end"))
+    log.read()
+    log.file.close()
+
+    assert [len(text) for text in log.texts] == [5, 64 * 1024, 3]
+    assert log.lost == {"line_too_long": 100_000 - 64 * 1024}
+
+
 def test_docker_splits_long_messages_anywhere(tmp_path: Path) -> None:
     """Parts are joined until a newline ends them; text in any script survives (hazard 4.2)."""
     log = Log(tmp_path / "a", format="docker")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
+from shipper.cli.config_option import config_option
 from shipper.cli.host_checks import host_problems
 from shipper.cli.rule_options import RuleFilesCommand, rules_option
 from shipper.cli.terminal import data, say, say_problems
@@ -22,6 +22,7 @@ from shipper.tailing.discovery import discover
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from shipper.events import FileIdentity
 
@@ -30,14 +31,7 @@ _MOST_BROKEN_LINES = 8
 
 @click.command("check", cls=RuleFilesCommand, short_help="Say everything that is wrong with configuration and rules.")
 @rules_option("Check only these rule files; the words that follow and end in .toml are rule files too.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The configuration (default: $SHIPPER_CONFIG, then /etc/shipper/shipper.toml).",
-)
+@config_option()
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
 def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: bool) -> int:
     """Check the configuration and all of its rules, or rule files alone. Nothing is started or sent.

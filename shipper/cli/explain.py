@@ -5,34 +5,44 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from shipper.agent.machine import this_host
+from shipper.cli.config_option import config_option
 from shipper.cli.explained import as_json_text, shown, shown_plan
 from shipper.cli.open_log import open_log
-from shipper.cli.rule_options import RuleFilesCommand, read_config, rules_option
+from shipper.cli.rule_options import RuleFilesCommand, read_rules, rules_option
 from shipper.cli.sources import find_source
-from shipper.cli.terminal import data, say_problems
+from shipper.cli.terminal import data
 from shipper.config.model import Config, SourceTable
 from shipper.errors import ShipperError
 from shipper.events import Block, Origin
 from shipper.matching.explaining import Explanation, explain
 from shipper.matching.plan import SAMPLE_BYTES, plan_for
-from shipper.matching.records import LogRecord, records_of
-from shipper.matching.rulebook import load_configured_rules, load_rules
+from shipper.matching.records import LogRecord, is_escaped, records_of
 from shipper.matching.spelling import spelling_of
 from shipper.tailing.files import UnreadableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A record, the block that it lies in, and some text of its file."""
+    """A record, and the block that it lies in."""
 
     record: LogRecord
     block: Block
-    sample: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """The first bytes of a log as a scan finds them, and whether they hold JSON strings, see `spelling_of`."""
+
+    data: bytes = b""
+    escaped: bool = False
 
 
 @click.command("explain", cls=RuleFilesCommand, short_help="Say for one line what each rule makes of it, and why.")
@@ -43,14 +53,7 @@ class _Found:
     "--line-number", type=click.IntRange(1), metavar="N", help="The record of LOG that has this line, from 1."
 )
 @click.option("--source", "source_name", metavar="NAME", help="Take it as a line of this source.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Take sources, limits and, without -r, the rules from this configuration.",
-)
+@config_option("Take sources, limits and, without -r, the rules from this configuration.")
 @click.option(
     "--plan", "with_plan", is_flag=True, help="Say also what the scanner looks for; planned on LOG, if given."
 )
@@ -83,20 +86,12 @@ def command(
         raise click.UsageError("--line-number needs a LOG")
     if line is None and line_number is None and not with_plan:
         raise click.UsageError("give a line with --line, or a LOG with --line-number; or ask for the --plan")
-    wanted = config_file or source_name or not rule_files
-    config = read_config(config_file) if wanted else None
-    if config is None and not rule_files:
-        raise click.UsageError("give rule files with -r, or a configuration that names them with -c")
+    rulebook, config = read_rules(rule_files, config_file, source_name)
     settings = config or Config()
-    if rule_files:
-        rulebook, warnings = load_rules(rule_files, config.source if config else None)
-    else:
-        rulebook, warnings = load_configured_rules(settings)
-    say_problems(warnings)
     source = find_source(source_name, config)
     origin = source.origin if source else Origin()
     found = _given(line, origin) if line is not None else None
-    sample = b""
+    sample = _Sample()
     if log is not None:
         found, sample = _look(log, source, line_number)
     explanations: list[Explanation] = []
@@ -114,14 +109,14 @@ def command(
             )
         )
     rules = [rule for rule in rulebook.rules if source_name is None or rule.applies_to(source_name)]
-    plan = plan_for(rules, spelling_of(origin.encoding), sample) if with_plan else None
+    plan = plan_for(rules, spelling_of(origin.encoding, escaped=sample.escaped), sample.data) if with_plan else None
     if as_json:
-        data().out(as_json_text(found.record if found else None, explanations, rules, plan, sample))
+        data().out(as_json_text(found.record if found else None, explanations, rules, plan, sample.data))
         return 0
     if found is not None:
         data().print(shown(found.record, explanations))
     if plan is not None:
-        data().print(shown_plan(rules, plan, sample))
+        data().print(shown_plan(rules, plan, sample.data))
     return 0
 
 
@@ -132,35 +127,43 @@ def _given(line: str, origin: Origin) -> _Found:
     except UnicodeEncodeError as error:
         raise ShipperError(f"--line cannot be written in the source's encoding {origin.encoding}: {error}") from None
     block = Block(origin, "-", raw, 0, raw, datetime.now(UTC), first_line=1)
-    return _Found(LogRecord(raw, origin.encoding, 0, 0), block, raw)
+    return _Found(LogRecord(raw, origin.encoding, 0, 0), block)
 
 
-def _look(name: str, source: SourceTable | None, number: int | None) -> tuple[_Found | None, bytes]:
+def _look(name: str, source: SourceTable | None, number: int | None) -> tuple[_Found | None, _Sample]:
     """Give the record of a log that has a line, when one is asked for, and the log's first bytes.
 
     Raises:
         ShipperError: the log cannot be read, or has no such line.
     """
-    sample, last, seen = b"", None, 0
+    sample, last = _Sample(), None
     try:
         with open_log(name, source) as log:
             for block in log.blocks():
-                if len(sample) < SAMPLE_BYTES:
-                    sample += block.data[: SAMPLE_BYTES - len(sample)]
-                elif number is None:
-                    break
-                first = block.first_line or 1
-                for record in records_of(block) if number is not None else ():
-                    if first + record.number > (number or 0):
+                sample = _more(sample, block)
+                if number is None:
+                    if len(sample.data) >= SAMPLE_BYTES:
                         break
-                    last = _Found(record, block, sample)
-                seen = first + block.data.count(b"\n") - block.data.endswith(b"\n")
-                if number is not None and seen >= number:
+                    continue
+                first = block.first_line or 1
+                for record in records_of(block):
+                    if first + record.number > number:
+                        break
+                    last = _Found(record, block)
+                if log.lines >= number:
                     return last, sample
             if log.fault is not None:
                 raise ShipperError(f"{name}: {log.fault}")
+            if number is not None:
+                raise ShipperError(f"{name}: there is no line {number}; it has {log.lines}")
     except (UnreadableError, ValueError) as error:
         raise ShipperError(f"{name}: {error}") from None
-    if number is not None:
-        raise ShipperError(f"{name}: there is no line {number}; it has {seen}")
     return None, sample
+
+
+def _more(sample: _Sample, block: Block) -> _Sample:
+    """Add a block to a sample, as long as it lies in its file as the first one does."""
+    escaped = is_escaped(block)
+    if sample.data and escaped != sample.escaped:
+        return sample
+    return _Sample((sample.data + block.data)[:SAMPLE_BYTES], escaped)

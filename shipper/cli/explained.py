@@ -8,6 +8,7 @@ import orjson
 from rich.text import Text
 
 from shipper.cli.terminal import safe
+from shipper.cli.uploaded import uploaded
 from shipper.events import wire_time
 from shipper.matching.explaining import Outcome
 from shipper.matching.scanner import SCANNER
@@ -15,7 +16,6 @@ from shipper.matching.scanner import SCANNER
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shipper.events import Event
     from shipper.matching.explaining import Explanation
     from shipper.matching.plan import Plan
     from shipper.matching.records import LogRecord
@@ -75,7 +75,7 @@ def shown_plan(rules: Sequence[Rule], plan: Plan, sample: bytes) -> Text:
 
 
 def _needle(data: bytes, *, caseless: bool = False) -> str:
-    shown = safe(data.decode("utf-8", "backslashreplace"))
+    shown = safe(_plain(data))
     return f"'{shown}'" + (" in any case" if caseless else "")
 
 
@@ -96,7 +96,7 @@ def as_json_text(
                 "outcome": each.outcome.value,
                 "reason": each.reason,
                 "captures": dict(each.captures),
-                "event": None if each.event is None else _event(each.event),
+                "event": None if each.event is None else uploaded(each.event) | {"id": each.event.id},
                 "seconds": each.seconds,
             }
             for each in explanations
@@ -120,13 +120,3 @@ def as_json_text(
 
 def _plain(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "name": event.name,
-        "content": event.content,
-        "groupId": event.group_id,
-        "time": wire_time(event.time),
-        "id": event.id,
-    }

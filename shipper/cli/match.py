@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from shipper.agent.machine import this_host
+from shipper.cli.config_option import config_option
 from shipper.cli.dry_run import DryRun
 from shipper.cli.open_log import STDIN, open_log
-from shipper.cli.rule_options import RuleFilesCommand, read_config, rules_option
+from shipper.cli.rule_options import RuleFilesCommand, read_rules, rules_option
 from shipper.cli.sources import find_source
-from shipper.cli.terminal import give_up_stdout, say_error, say_problems
+from shipper.cli.terminal import give_up_stdout, say_error
+from shipper.cli.uploaded import uploaded
 from shipper.config.model import Config
 from shipper.errors import ShipperError
-from shipper.events import wire_time
 from shipper.matching.engine import Engine
-from shipper.matching.rulebook import load_configured_rules, load_rules
 from shipper.tailing.files import UnreadableError
 from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from shipper.cli.open_log import OpenLog
     from shipper.events import Event
@@ -35,14 +35,7 @@ if TYPE_CHECKING:
 @rules_option("Rule files; the words that follow and end in .toml are rule files too.")
 @click.argument("logs", nargs=-1, type=click.Path(), metavar="[LOG]...")
 @click.option("--source", "source_name", metavar="NAME", help="Read the logs as files of this source.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Take sources, limits and, without -r, the rules from this configuration.",
-)
+@config_option("Take sources, limits and, without -r, the rules from this configuration.")
 @click.option("--summary", is_flag=True, help="Say on stderr how many lines matched, by rule, with an example each.")
 @click.option("--missed", is_flag=True, help="Print the lines that no rule wanted, instead of the events.")
 def command(
@@ -66,16 +59,8 @@ def command(
       shipper match -r app.toml --missed app.log | sort | uniq -c | sort -rn | head
       shipper match -c shipper.toml --source app app.log
     """
-    wanted = config_file or source_name or not rule_files
-    config = read_config(config_file) if wanted else None
-    if config is None and not rule_files:
-        raise click.UsageError("give rule files with -r, or a configuration that names them with -c")
+    rulebook, config = read_rules(rule_files, config_file, source_name)
     settings = config or Config()
-    if rule_files:
-        rulebook, warnings = load_rules(rule_files, config.source if config else None)
-    else:
-        rulebook, warnings = load_configured_rules(settings)
-    say_problems(warnings)
     source = find_source(source_name, config)
     cloud, limit = settings.cloudmonitor, settings.match_timeout
     engine = Engine(rulebook.rules, this_host(cloud.ip), limit, cloud.group_id, for_any_source=source_name is None)
@@ -149,10 +134,4 @@ def _json_line(event: Event) -> bytes:
         "offset": event.offset,
         "id": event.id,
     }
-    uploaded = {
-        "name": event.name,
-        "content": event.content,
-        "groupId": event.group_id,
-        "time": wire_time(event.time),
-    }
-    return orjson.dumps(uploaded | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(uploaded(event) | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from shipper.agent.status import printable_path
+from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data, say
 from shipper.cloudmonitor import batching
 from shipper.config.load import default_file, load_config
@@ -29,19 +29,12 @@ from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from shipper.config.model import Config, SourceTable
     from shipper.events import Checkpoint
 
 _CHUNK = 64 * 1024
-_config_option = click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The configuration (default: $SHIPPER_CONFIG, then /etc/shipper/shipper.toml).",
-)
 
 
 @click.group("offsets", short_help="List the positions of files, or change them by hand.")
@@ -57,7 +50,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_config_option
+@config_option()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 @click.argument("globs", metavar="[GLOB]...", nargs=-1)
 def list_offsets(globs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -> int:
@@ -97,7 +90,7 @@ def list_offsets(globs: tuple[str, ...], config_file: Path | None, *, as_json: b
 
 
 @command.command("set")
-@_config_option
+@config_option()
 @click.option("--exact", is_flag=True, help="Take the offset as it is, also in the middle of a line.")
 @click.argument("path")
 @click.argument("offset")
@@ -143,7 +136,7 @@ def set_offset(path: str, offset: str, config_file: Path | None, *, exact: bool)
 
 
 @command.command("forget")
-@_config_option
+@config_option()
 @click.argument("path")
 def forget_offset(path: str, config_file: Path | None) -> int:
     """Forget the positions of PATH, or of all known files that a glob matches, as if they had never been seen.

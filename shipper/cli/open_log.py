@@ -36,6 +36,7 @@ class OpenLog:
     """One open log.
 
     Attributes:
+        lines: how many of it are in the blocks that were given.
         fault: why it could not be read to its end; None when it could.
     """
 
@@ -44,6 +45,7 @@ class OpenLog:
 
         `modified` is the time of a file's last change, as the epoch's seconds.
         """
+        self.lines = 0
         self.fault: str | None = None
         self._content = content
         self._modified = modified
@@ -60,14 +62,15 @@ class OpenLog:
 
     def blocks(self) -> Iterator[Block]:
         """Give all blocks up to the end or to a fault; of a pipe, each as it comes."""
-        content, number = self._content, 1
+        content = self._content
         try:
             while True:
                 ended = not isinstance(content, StreamedLog) or content.ended
                 found = self._tailer.next_block(self._read_at(), 0.0, flush=ended)
                 if not isinstance(found, Halt):
-                    yield dataclasses.replace(found, first_line=number)
-                    number += found.lines or found.data.count(b"\n") + (not found.data.endswith(b"\n"))
+                    first = self.lines + 1
+                    self.lines += found.lines or found.data.count(b"\n") + (not found.data.endswith(b"\n"))
+                    yield dataclasses.replace(found, first_line=first)
                 elif isinstance(content, StreamedLog) and not content.ended:
                     content.read_more()
                 else:

@@ -9,11 +9,13 @@ import click
 
 from shipper.cli.terminal import say_problems
 from shipper.config.load import DEFAULT_FILE, default_file, load_config
+from shipper.matching.rulebook import load_configured_rules, load_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from shipper.config.model import Config
+    from shipper.matching.rulebook import Rulebook
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 RULE_OPTIONS = ("-r", "--rules")
@@ -32,6 +34,31 @@ def rules_option(text: str) -> Callable[[Decorated], Decorated]:
     """Give a command the option `-r`; its parameter is called `rule_files`."""
     kind = click.Path(path_type=Path)
     return click.option(*RULE_OPTIONS, "rule_files", multiple=True, type=kind, metavar="RULE_FILE...", help=text)
+
+
+def read_rules(
+    rule_files: Sequence[Path], config_file: Path | None, source_name: str | None
+) -> tuple[Rulebook, Config | None]:
+    """Read the rules that are to be tried, and the configuration if one is named or needed; say their warnings.
+
+    Args:
+        rule_files: of `-r`; without any, the configuration names them.
+        config_file: of `-c`.
+        source_name: of `--source`, which a configuration describes.
+
+    Raises:
+        click.UsageError: neither names any rule.
+        ConfigurationError: something is wrong with them.
+    """
+    config = read_config(config_file) if config_file or source_name or not rule_files else None
+    if rule_files:
+        rulebook, warnings = load_rules(rule_files, config.source if config else None)
+    elif config is not None:
+        rulebook, warnings = load_configured_rules(config)
+    else:
+        raise click.UsageError("give rule files with -r, or a configuration that names them with -c")
+    say_problems(warnings)
+    return rulebook, config
 
 
 def read_config(file: Path | None) -> Config | None:

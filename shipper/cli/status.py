@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +15,7 @@ from shipper.agent.control import UnansweredError, ask
 from shipper.agent.status import Finding, Health, Queue, Status, printable_path, summarise
 from shipper.agent.status_json import from_json, to_json
 from shipper.agent.stored import Stored, read_stored
+from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data
 from shipper.config.load import default_file, load_config
 from shipper.outbox.lock import holder_of
@@ -27,6 +27,7 @@ from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from shipper.config.model import Config, SourceTable
     from shipper.events import Checkpoint
@@ -38,14 +39,7 @@ _QUIET = (FileState.IDLE, FileState.CLOSED)
 
 
 @click.command("status", short_help="Say how the agent is, and why every file is or is not read.")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The configuration (default: $SHIPPER_CONFIG, then /etc/shipper/shipper.toml).",
-)
+@config_option()
 @click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON (with --watch one line a second).")
 @click.option("--all", "everything", is_flag=True, help="List every file, also those that are read to their end.")

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import click
 import orjson
 
+from shipper.cli.config_option import config_option
 from shipper.cli.rule_options import read_config
 from shipper.cli.terminal import data, safe, say, say_problems
 from shipper.errors import ShipperError
@@ -25,14 +26,7 @@ _LINE_CHARACTERS = 400
 
 @click.command("test", short_help="Run the tests that rules carry.")
 @click.argument("rule_files", nargs=-1, type=click.Path(path_type=Path), metavar="[RULE_FILE]...")
-@click.option(
-    "-c",
-    "--config",
-    "config_file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="The configuration whose rules are tested when no file is given.",
-)
+@config_option("The configuration whose rules are tested when no file is given.")
 @click.option("--json", "as_json", is_flag=True, help="Print the results as JSON.")
 @click.option(
     "--junit", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write a JUnit report, for CI."

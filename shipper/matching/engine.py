@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shipper.matching.judge import Judge
 from shipper.matching.lane import Lane
-from shipper.matching.records import LogRecord, records_at, records_of
+from shipper.matching.records import LogRecord, is_escaped, records_at, records_of
 from shipper.matching.sieve import Sieve
 from shipper.matching.spelling import spelling_of
 
@@ -104,7 +104,7 @@ class Engine:
     def match(self, block: Block) -> list[Event]:
         """Give the events of a block, in the order offset, then rule."""
         origins = (block.origin, *block.others)
-        lane = self._lane_of(origins, escaped=_is_escaped(block))
+        lane = self._lane_of(origins, escaped=is_escaped(block))
         if not lane.rules:
             return []
         plan = lane.see(block.data)
@@ -199,7 +199,3 @@ class Engine:
             for each in self._lanes.values():
                 each.plan_anew()
         return bool(missed)
-
-
-def _is_escaped(block: Block) -> bool:
-    return block.records is not None and not isinstance(block.records, tuple) and block.records.escaped

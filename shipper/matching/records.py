@@ -3,6 +3,7 @@ r"""The records of a block: one \n and then one \r taken away, and a file's BOM 
 from __future__ import annotations
 
 from bisect import bisect_left
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,8 +11,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shipper.events import Block, Record, RecordsOnDemand
-
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class LogRecord:
@@ -51,6 +50,11 @@ class LogRecord:
         if self._text is None:
             self._text = self.raw.decode(self._encoding, "replace")
         return self._text
+
+
+def is_escaped(block: Block) -> bool:
+    """Tell whether what the records of a block say lies in its data as JSON strings."""
+    return block.records is not None and not isinstance(block.records, tuple) and block.records.escaped
 
 
 def records_of(block: Block) -> Iterator[LogRecord]:
@@ -169,7 +173,7 @@ def line_record(block: Block, start: int, end: int, number: int) -> LogRecord:
     """
     raw = block.data[start:end].removesuffix(b"\r")
     if start == 0 and block.offset == 0:
-        raw = raw.removeprefix(_UTF8_BOM)
+        raw = raw.removeprefix(BOM_UTF8)
     return LogRecord(raw, block.origin.encoding, block.offset + start, number)
 
 

@@ -68,7 +68,7 @@ class Assembler(Protocol):
         records, and what is taken, are the same.
 
         Args:
-            data: whole lines, the first of them at the beginning of a record.
+            data: whole lines, the first of them at the beginning of a record, without a byte order mark.
             offset: where they lie in the file.
             closed: nothing more will come: an open record is taken as it is.
         """

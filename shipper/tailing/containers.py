@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _CRI = regex.compile(rb"(\d{4}-\d\d-\d\dT\S{1,40}) (stdout|stderr) ([PF])(?::\S*)? ?(.*)", regex.DOTALL)
 MAX_OPEN_BYTES = 192 * 1024
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +146,6 @@ class Containers:
             max_bytes: the limit of a message.
         """
         self._form = form
-        self._part = form.part
         self._max_bytes = max_bytes
 
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:  # noqa: ARG002
@@ -158,7 +156,7 @@ class Containers:
         safe = (0, 0, 0, 0)
         for number, line in enumerate(lines):
             raw = strip_terminator(line)
-            part = self._part(raw)
+            part = self._form.part(raw)
             if part is None:
                 odd += bool(raw)
                 if len(raw) > self._max_bytes and safe[0] == at > 0:
@@ -187,8 +185,6 @@ class Containers:
 
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
         """Take all lines, if each is a whole message; see `Assembler`."""
-        if not offset and data.startswith(_UTF8_BOM):
-            return None
         if not self._form.are_whole(data) or whole_records(data, self._max_bytes) < len(data):
             return None
         return Assembled(len(data), data, WholeMessages(data, offset, self._form))

@@ -35,10 +35,6 @@ class JoinedLines:
         self._continuation = continuation
         self._encoding = encoding
 
-    def before(self, place: int) -> JoinedLines:
-        """Give the records before a place at which one begins."""
-        return JoinedLines(self._data[:place], self._offset, self._continuation, self._encoding)
-
     def begins_with_one(self) -> bool:
         """Tell whether the first line begins a record: before the first one each line is a record of its own."""
         return self._continuation.begins(self._line(0), is_open=False)

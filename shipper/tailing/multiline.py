@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SEARCH_SECONDS = 0.1
-_UTF8_BOM = b"\xef\xbb\xbf"
 
 
 class Continuation(Protocol):
@@ -185,8 +184,6 @@ class Multiline:
 
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:
         """Find the last record's beginning, and see that none is over its limits; see `Assembler`."""
-        if not offset and data.startswith(_UTF8_BOM):
-            return None
         joined = JoinedLines(data, offset, self._continuation, self._encoding)
         if not joined.begins_with_one():
             return None
@@ -195,7 +192,8 @@ class Multiline:
         # one that is open may be over its limits already
         if not taken or not joined.fit(0, len(data), self._max_lines, self._max_bytes):
             return None
-        return Assembled(taken, data[:taken], joined.before(taken))
+        whole = data[:taken]
+        return Assembled(taken, whole, JoinedLines(whole, offset, self._continuation, self._encoding))
 
     def _record(self, lines: Sequence[bytes], start: tuple[int, int], end: int, offset: int) -> Record:
         size = number = 0

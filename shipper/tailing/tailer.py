@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+from codecs import BOM_UTF8
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -315,13 +316,10 @@ class Tailer(Generic[FileT]):
         timeout = self._partial_timeout if finished < len(data) else assembler.timeout
         closed = not full and (flush or self._is_silent(len(data), now, timeout))
         made = None
-        if (
-            self.line is LineState.START
-            and len(newline) == 1
-            and own == len(data)
-            and finished > 0
-            and (not closed or finished == own)
-        ):
+        # nothing of another file, no part of a line or of a record that was begun before, no byte order mark
+        whole = own == len(data) and finished > 0 and (not closed or finished == own)
+        marked = self.offset == 0 and data.startswith(BOM_UTF8)
+        if whole and not marked and self.line is LineState.START and len(newline) == 1:
             made = assembler.survey(data[:finished], self.offset, closed=closed)
         if made is None:
             lines = split_lines(data if closed else data[:finished], newline)

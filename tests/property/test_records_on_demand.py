@@ -170,27 +170,15 @@ CRI_LINES = st.lists(
 )
 
 
-@given(lines=DOCKER_LINES)
-def test_docker_messages(lines: list[bytes]) -> None:
-    """Lines of Docker are whole messages when they look like that, and the same ones (hazard 4.2)."""
-    data = b"".join(lines)
-    made = Containers(DOCKER, MAX_BYTES).survey(data, OFFSET, closed=False)
+@pytest.mark.parametrize(("form", "some"), [(DOCKER, DOCKER_LINES), (CRI, CRI_LINES)], ids=["docker", "cri"])
+@given(data=st.data())
+def test_messages(form: Form, some: st.SearchStrategy[list[bytes]], data: st.DataObject) -> None:
+    """Lines of a runtime are whole messages when they look like that, and the same ones (hazards 4.2, 4.3)."""
+    raw = b"".join(data.draw(some))
+    made = Containers(form, MAX_BYTES).survey(raw, OFFSET, closed=False)
     if made is None:
         return
-    expected = eager(Containers(DOCKER, MAX_BYTES), data, closed=False)
-    same(made, expected)
-    every_place(made)
-
-
-@given(lines=CRI_LINES)
-def test_cri_messages(lines: list[bytes]) -> None:
-    """Likewise of the CRI format (hazard 4.3)."""
-    data = b"".join(lines)
-    made = Containers(CRI, MAX_BYTES).survey(data, OFFSET, closed=False)
-    if made is None:
-        return
-    expected = eager(Containers(CRI, MAX_BYTES), data, closed=False)
-    same(made, expected)
+    same(made, eager(Containers(form, MAX_BYTES), raw, closed=False))
     every_place(made)
 
 

@@ -94,10 +94,12 @@ class Form:
 
 
 def _docker_lines_are_whole(data: bytes) -> bool:
-    r"""Count the marks that each line has when Docker wrote it: `{"log":"text\n","stream":"...`, in this order.
+    r"""Count the marks that each line has when Docker wrote it: `{"log":"text\n","stream":"stdout","time":"..."}`.
 
     What a container says cannot look like one: inside a JSON string no quote is without a backslash. A text that ends
-    in a backslash and an n, and is cut behind them, does; then the backslash before it shows.
+    in a backslash and an n, and is cut behind them, does; then the backslash before it shows. A line with further keys
+    that have a text, as with `attrs`, is not taken for one: a second `log` may be what holds, and a newline before
+    `stream` may end another text than the message.
     """
     lines = data.count(b"\n")
     return (
@@ -106,6 +108,8 @@ def _docker_lines_are_whole(data: bytes) -> bool:
         and data.count(b'\n{"log":"') == lines - 1
         and data.count(b'\\n","stream":"') == lines
         and b'\\\\n","stream":"' not in data
+        and data.count(b'","time":"') == lines
+        and data.count(b'":"') == 3 * lines
     )
 
 

@@ -127,7 +127,10 @@ def docker_line(text: str, stream: str, how: str) -> bytes:
     line = orjson.dumps(message)
     if how == "escaped":
         # as an encoder may that trusts no character
-        line = b'{"log":"%s\\n","stream":"%s"}' % (b"".join(map(escaped, text)), stream.encode())
+        line = b'{"log":"%s\\n","stream":"%s","time":"2026-11-23T10:00:00.5Z"}' % (
+            b"".join(map(escaped, text)),
+            stream.encode(),
+        )
     elif how == "html":
         line = line.replace(b"<", b"\\u003c").replace(b">", b"\\u003e").replace(b"&", b"\\u0026")
     elif how == "slash":
@@ -212,6 +215,8 @@ CRI_WHOLE = b"2026-11-23T10:00:00.5Z stdout F a\n"
         (DOCKER, b'{"log":"cut behind \\\\n","stream":"stdout","time":"2026-11-23T10:00:00.5Z"}\n'),
         (DOCKER, b'{"stream":"stdout","log":"a\\n"}\n'),
         (DOCKER, b"not of docker\n"),
+        (DOCKER, b'{"log":"a\\n","stream":"stdout","log":"a part","time":"2026-11-23T10:00:00.5Z"}\n'),
+        (DOCKER, b'{"log":"a part","of":"b\\n","stream":"stdout","time":"2026-11-23T10:00:00.5Z"}\n'),
         (DOCKER, DOCKER_WHOLE.replace(b"a", b"a" * MAX_BYTES)),
         (DOCKER, DOCKER_WHOLE[:-1]),
         (CRI, b"2026-11-23T10:00:00.5Z stdout P a\n"),

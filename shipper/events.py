@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from datetime import timedelta, timezone
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import datetime, tzinfo
+    from datetime import datetime, timedelta, tzinfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,12 +252,16 @@ class Loss:
 
 def wire_time(moment: datetime) -> str:
     """Render an aware time as the service wants it: `20171023T144439.948+0800` (API reference, section 4)."""
-    text = moment.isoformat(timespec="milliseconds")
-    if len(text) != len("2017-10-23T14:44:39.948+08:00"):
-        offset = moment.utcoffset()
-        if offset is None:
-            raise ValueError("an event's time needs a zone")
-        # one with seconds, as cities had before there were zones
-        minutes = timezone(timedelta(minutes=round(offset.total_seconds() / 60)))
-        text = moment.replace(tzinfo=minutes).isoformat(timespec="milliseconds")
-    return f"{text[:4]}{text[5:7]}{text[8:13]}{text[14:16]}{text[17:26]}{text[27:]}"
+    offset = moment.utcoffset()
+    if offset is None:
+        raise ValueError("an event's time needs a zone")
+    date = moment.year, moment.month, moment.day
+    clock = moment.hour, moment.minute, moment.second, moment.microsecond // 1000
+    return "%04d%02d%02dT%02d%02d%02d.%03d%s" % (*date, *clock, _wire_offset(offset))
+
+
+@lru_cache(maxsize=256)
+def _wire_offset(offset: timedelta) -> str:
+    """Render an offset in hours and minutes; one with seconds, as cities had before there were zones, is rounded."""
+    minutes = round(offset.total_seconds() / 60)
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}{abs(minutes) % 60:02}"

@@ -88,17 +88,9 @@ class Composer:
         if not name.strip():
             self._tally.name_fallbacks += 1
             name = rule.id
-        return Event(
-            name=name,
-            content=rule.content.fill(values),
-            group_id=self._find_group_id(values, origin),
-            time=time,
-            rule=rule.id,
-            path=block.path,
-            offset=record.offset,
-            id=identifier,
-            line_number=None if block.first_line is None else block.first_line + record.number,
-        )
+        content, group_id = rule.content.fill(values), self._find_group_id(values, origin)
+        number = None if block.first_line is None else block.first_line + record.number
+        return Event(name, content, group_id, time, rule.id, block.path, record.offset, identifier, number)
 
     def _fields(self, record: LogRecord) -> Mapping[str, str | None] | None:
         """Give the fields of a record that is a JSON object; None of one that is something else, which is counted."""

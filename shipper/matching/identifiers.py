@@ -14,8 +14,10 @@ Receivers drop duplicates by it: this layout never changes.
 from __future__ import annotations
 
 from hashlib import blake2b
+from struct import Struct
 
 _DIGEST_BYTES = 16
+_SIZE = Struct(">Q").pack
 
 
 class EventIds:
@@ -39,9 +41,10 @@ class EventIds:
             # one file after the other: a first line may be long
             self._head, self._begun = head, blake2b(self._host + _field(head), digest_size=_DIGEST_BYTES)
         digest = self._begun.copy()
-        digest.update(b"".join((_field(b"%d" % offset), _field(record), self._rule)))
+        at = b"%d" % offset
+        digest.update(b"".join((_SIZE(len(at)), at, _SIZE(len(record)), record, self._rule)))
         return digest.hexdigest()
 
 
 def _field(data: bytes) -> bytes:
-    return len(data).to_bytes(8) + data
+    return _SIZE(len(data)) + data

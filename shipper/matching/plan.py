@@ -12,7 +12,6 @@ from shipper.matching.scanner import SCANNER, Needle
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from shipper.matching.literals import LiteralSet
     from shipper.matching.rule import Rule
     from shipper.matching.scanner import Scanner
     from shipper.matching.spelling import AnySpelling
@@ -119,40 +118,33 @@ def plan_for(
     """
     if spelling is None:
         return Plan([_EVERY_LINE for _ in rules], _MEAN_LINE)
-    measure = _Sample(sample[:SAMPLE_BYTES])
-    wanted = [_EVERY_LINE if rule.id in always else _choose(rule, spelling, measure) for rule in rules]
+    sets = [[] if rule.id in always else _spelled(rule, spelling) for rule in rules]
+    measure = _Sample(sample[:SAMPLE_BYTES], {needle for each in sets for needles in each for needle in needles})
+    wanted = [_choose(each, measure) for each in sets]
     return Plan(wanted, measure.line_bytes, spelling.folding, spelling.escape)
 
 
 class _Sample:
-    """Counts. `line_bytes` is the mean length of a line."""
+    """Some text, and how often needles are in it. `line_bytes` is the mean length of a line."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._lower = data.lower()
-        self._lines = max(data.count(b"\n"), 1)
-        self.line_bytes = len(data) / self._lines if data else _MEAN_LINE
-        self._counts: dict[Needle, float] = {}
+    def __init__(self, data: bytes, needles: Collection[Needle]) -> None:
+        lines = max(data.count(b"\n"), 1)
+        self.line_bytes = len(data) / lines if data else _MEAN_LINE
+        ordered = tuple(needles)
+        counts = SCANNER(ordered).count(data) if data and ordered else [0] * len(ordered)
+        # what is not in the sample may still come; longer ones seldom
+        self._rates = {
+            needle: (count + _MEAN_LINE * 0.25 ** min(len(needle.data), 12)) / lines
+            for needle, count in zip(ordered, counts, strict=True)
+        }
 
     def rate(self, needles: frozenset[Needle]) -> float:
         """Give the places a line in which one of them is expected."""
-        return sum(map(self._rate_of, needles))
-
-    def _rate_of(self, needle: Needle) -> float:
-        count = self._counts.get(needle)
-        if count is None:
-            text = (self._lower, needle.data.lower()) if needle.caseless else (self._data, needle.data)
-            # what is not in the sample may still come; longer ones seldom
-            guess = _MEAN_LINE * 0.25 ** min(len(needle.data), 12)
-            self._counts[needle] = count = text[0].count(text[1]) / self._lines + guess / self._lines
-        return count
+        return sum(map(self._rates.__getitem__, needles))
 
 
-def _choose(rule: Rule, spelling: AnySpelling, sample: _Sample) -> Wanted:
+def _choose(sets: Sequence[frozenset[Needle]], sample: _Sample) -> Wanted:
     """Choose the rarest set of a rule, and another one to look for in the lines that it finds."""
-    sets = [
-        each for each in (_spelled(literals, spelling) for literals in required_literals(rule.match.pattern)) if each
-    ]
     if not sets:
         return _EVERY_LINE
     rates = {each: sample.rate(each) for each in sets}
@@ -171,10 +163,13 @@ def _is_exact(needles: frozenset[Needle]) -> bool:
     return not any(needle.caseless for needle in needles)
 
 
-def _spelled(literals: LiteralSet, spelling: AnySpelling) -> frozenset[Needle]:
-    """Give the needles of a set; none when one of its literals has no spelling."""
-    needles = frozenset(Needle(spelling.spell(literal), literal.caseless) for literal in literals)
-    return needles if all(needle.data for needle in needles) else frozenset()
+def _spelled(rule: Rule, spelling: AnySpelling) -> list[frozenset[Needle]]:
+    """Give the sets of a rule as needles, without those of which a literal has no spelling."""
+    sets = [
+        frozenset(Needle(spelling.spell(literal), literal.caseless) for literal in literals)
+        for literals in required_literals(rule.match.pattern)
+    ]
+    return [needles for needles in sets if needles and all(needle.data for needle in needles)]
 
 
 @lru_cache(maxsize=16)

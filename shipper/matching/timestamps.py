@@ -34,6 +34,7 @@ REACH = 256
 _LONGEST = 64  # characters of the longest common timestamp: one that begins within REACH is seen whole
 _TRIES = 32
 _YEARS = range(1970, 9999)  # 9999 is left out: conversion between zones would leave what datetime holds
+_ISO_CHARACTERS = len("2026-11-23T01:02:03Z")
 _LAST_EPOCH = 4_133_980_800  # 2101-01-01T00:00:00Z; the patterns see to it that it is not before 2001
 _MONTH_NAMES = re.findall("[A-Z][a-z]+", "JanuaryFebruaryMarchAprilMayJuneJulyAugustSeptemberOctoberNovemberDecember")
 _DAY_NAMES = [f"{day}day" for day in ("Mon", "Tues", "Wednes", "Thurs", "Fri", "Satur", "Sun")]
@@ -124,7 +125,7 @@ class TimeFormat:
             match = self._pattern.search(text, start, reach + _LONGEST)
             if match is None or (kind := match.lastindex) is None or (start := match.start()) >= reach:
                 return None
-            found = _read_moment(match.group(*self._slots[kind]), reference, zone)
+            found = _read_iso(match[kind]) or _read_moment(match.group(*self._slots[kind]), reference, zone)
             if found is not None:
                 return found
             start += 1
@@ -201,6 +202,17 @@ def _combine(format: str, kinds: dict[str, str], begin: str, flags: int = 0) -> 
     groups = pattern.groupindex
     slots = {groups[kind]: tuple(groups.get(f"{slot}_{kind}", groups["absent"]) for slot in _SLOTS) for kind in kinds}
     return TimeFormat(format, pattern, slots)
+
+
+def _read_iso(text: str) -> datetime | None:
+    """Read a time as most write it, quickly: ISO 8601 with an offset; None for all others, whatever is wrong."""
+    if len(text) < _ISO_CHARACTERS or text[4] != "-" or text[11:13] == "24":
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and found.year in _YEARS else None
 
 
 def _read_moment(parts: tuple[str | None, ...], reference: datetime, zone: tzinfo | None) -> datetime | None:

@@ -257,7 +257,7 @@ def wire_time(moment: datetime) -> str:
         raise ValueError("an event's time needs a zone")
     date = moment.year, moment.month, moment.day
     clock = moment.hour, moment.minute, moment.second, moment.microsecond // 1000
-    return "%04d%02d%02dT%02d%02d%02d.%03d%s" % (*date, *clock, _wire_offset(offset))
+    return "%04d%02d%02dT%02d%02d%02d.%03d%s" % (*date, *clock, _wire_offset(offset))  # noqa: UP031  an f-string takes half as long again
 
 
 @lru_cache(maxsize=256)

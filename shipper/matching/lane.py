@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from shipper.matching.spelling import AnySpelling
 
 LEAST_SAMPLE = 64 * 1024
+"""The first plan is made of so much, for nothing is planned well before; each later one of `SAMPLE_BYTES`."""
+
 DRIFT_BYTES = 4 * 1024 * 1024
 MOST_PATIENCE = 1024 * 1024 * 1024
 
@@ -49,26 +51,33 @@ class Lane:
         self._spelling = spelling
         self._distrusted = distrusted
         self._sample: list[bytes] | None = []
+        self._least_sample = LEAST_SAMPLE
         self._patience = DRIFT_BYTES
+        self._is_provisional = True
         self._seen = self._in_vain = 0
 
     def see(self, data: bytes) -> Plan:
         """Look at text that is about to be judged, and give the plan for it: some of it may be needed for one."""
         if self._sample is not None:
             self._sample.append(data[:SAMPLE_BYTES])
-            if sum(map(len, self._sample)) >= LEAST_SAMPLE:
+            if sum(map(len, self._sample)) >= self._least_sample:
                 sample, self._sample = b"".join(self._sample), None
+                self._is_provisional = len(sample) < SAMPLE_BYTES
+                self._least_sample = SAMPLE_BYTES
                 return self._make(sample)
         return self.plan or self._make(b"")
 
     def note(self, size: int, in_vain: int) -> None:
-        """Note how many records of so many bytes were judged in vain; many more than planned are a drift."""
+        """Note how many records of so many bytes were judged in vain: many more than planned are a drift.
+
+        What was planned of little text may be planned badly, so it is planned again where many are judged in vain.
+        """
         self._seen += size
         self._in_vain += in_vain
         if self.plan is None or self._sample is not None or self._seen < self._patience:
             return
         rate = self._in_vain / max(self._seen / self.plan.line_bytes, 1.0)
-        if rate > BEARABLE and rate > 2 * self.plan.rate:
+        if rate > BEARABLE and (self._is_provisional or rate > 2 * self.plan.rate):
             # text that no plan suits is not planned for again and again
             self._patience = min(self._patience * 2, MOST_PATIENCE)
             self._sample = []

@@ -10,6 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tests.bench.choices import CHOICES
 from tests.bench.collector import WrongCountError
 from tests.bench.runner import ROWS, Sizes, machine, measure, write_json
 from tests.bench.table import goals_table, rows_table
@@ -20,10 +21,14 @@ def main() -> None:
     parser = argparse.ArgumentParser("python -m tests.bench", description=__doc__)
     add_sizes(parser)
     parser.add_argument("--peers", action="store_true", help="also programs that are not ours")
-    parser.add_argument("--rows", nargs="+", metavar="ROW", choices=[row.name for row in ROWS], help="only these")
+    known = (*ROWS, *CHOICES)
+    parser.add_argument("--rows", nargs="+", metavar="ROW", choices=[row.name for row in known], help="only these")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     options = parser.parse_args()
-    chosen = [row for row in ROWS if (row.name in options.rows if options.rows else options.peers or not row.peer)]
+    if options.rows:
+        chosen = [row for row in known if row.name in options.rows]
+    else:
+        chosen = [row for row in ROWS if options.peers or not row.peer]
     print(machine())  # noqa: T201
     try:
         results, missing = measure(chosen, sizes(options), told=sys.stderr)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.__main__ import add_sizes, sizes
+from tests.bench.choices import CHOICES
 from tests.bench.grid import POINTS, measure_grid
 from tests.bench.plots import plot_cost, plot_throughput
 from tests.bench.processes import ROOT
@@ -17,7 +18,7 @@ from tests.bench.runner import ROWS, machine, measure, write_json
 from tests.bench.table import cost_table, goals_table, rows_table
 
 PAGE: Final = ROOT / "docs" / "performance.md"
-SECTIONS: Final = ("machine", "goals", "rows", "cost")
+SECTIONS: Final = ("machine", "goals", "rows", "choices", "cost")
 
 
 def main() -> None:
@@ -28,19 +29,19 @@ def main() -> None:
     parser.add_argument("--page", type=Path, default=PAGE, help="the page that is filled")
     options = parser.parse_args()
     chosen = sizes(options)
-    results, missing = measure(ROWS, chosen, told=sys.stderr)
+    measured = (*ROWS, *CHOICES)
+    results, missing = measure(measured, chosen, told=sys.stderr)
     costs = measure_grid(POINTS, dataclasses.replace(chosen, seconds=options.grid_seconds), told=sys.stderr)
     pictures = options.page.with_suffix("")
     plot_throughput(results, pictures)
     plot_cost(POINTS, costs, pictures)
-    write_json(pictures / "results.json", ROWS, results, missing)
+    write_json(pictures / "results.json", measured, results, missing)
     runs = "one run" if chosen.runs == 1 else f"median of {chosen.runs} runs"
     said = f"{machine()}. Logs of {chosen.megabytes:g} MB, {chosen.seconds:g} s for a run, {runs}."
+    rows, choices = (rows_table(each, results, missing) for each in (ROWS, CHOICES))
     text = options.page.read_text()
     for name, content in zip(
-        SECTIONS,
-        (said, goals_table(results), rows_table(ROWS, results, missing), cost_table(POINTS, costs)),
-        strict=True,
+        SECTIONS, (said, goals_table(results), rows, choices, cost_table(POINTS, costs)), strict=True
     ):
         text = fill(text, name, content)
     options.page.write_text(text)

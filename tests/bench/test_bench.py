@@ -14,6 +14,7 @@ import pytest
 import regex
 
 from tests.bench import table
+from tests.bench.choices import CHOICES
 from tests.bench.collector import WrongCountError
 from tests.bench.families import KINDS, MOST_RULES, rules
 from tests.bench.goals import GOALS
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="th
 SMALL = Sizes(
     megabytes=0.3, seconds=0.2, runs=1, appends=2, idle_seconds=0.1, fewer_files=500, settling=0.1, patience=5
 )
-OURS = [row for row in ROWS if not row.peer]
+OURS = [row for row in (*ROWS, *CHOICES) if not row.peer]
 
 
 @pytest.fixture

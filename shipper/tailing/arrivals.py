@@ -57,8 +57,13 @@ class Arrivals:
 
         Those come first that have the name of a log, not of a generation: one of the others may be a copy of them.
         """
+        register = self._register
         arrivals = [
-            file for node, file in found.items() if node not in self._register.open and self._is_changed(node, file)
+            file
+            for node, file in found.items()
+            # most of thousands rest, and did not change
+            if node not in register.open
+            and not (register.closed.get(node) == (file.size, file.modified) and register.positions.note(node, file.path))
         ]
         return sorted(arrivals, key=lambda file: (log_of(file.path) != file.path, -file.modified))
 
@@ -67,8 +72,8 @@ class Arrivals:
         register = self._register
         void = []
         for file in arrivals:
-            position = register.positions.get(file.identity.node)
-            if position is None or self._rests.is_looking_for(file.identity.node):
+            position = register.positions.get(file.node)
+            if position is None or self._rests.is_looking_for(file.node):
                 continue
             if self._is_unsure(position, source):
                 continue
@@ -145,7 +150,7 @@ class Arrivals:
             now: monotonic seconds.
         """
         register = self._register
-        node = file.identity.node
+        node = file.node
         if (followed := register.open.get(node)) is not None:
             # found again as somebody's rest
             followed.seen_by.add(source.name)
@@ -194,9 +199,9 @@ class Arrivals:
         if replaced is not None and _is_saved_anew(replaced, opened, file):
             tailer.resume(replaced.tailer.checkpoint())
             replaced.tailer.skip_to_end(replaced.seen[0])
-        elif self._first_scans.begins_at_end(source, file.path, file.identity.node):
+        elif self._first_scans.begins_at_end(source, file.path, file.node):
             tailer.skip_to_end(file.size)
-        position = self._register.positions.get(file.identity.node)
+        position = self._register.positions.get(file.node)
         if position is not None:
             self._register.positions.take(position)
             if position.identity != opened.identity:
@@ -210,13 +215,13 @@ class Arrivals:
 
     def _archive(self, file: Found) -> str | None:
         """Give how a file is compressed if that is known and it did not change: thousands may lie in a directory."""
-        size, modified, kind = self._archives.get(file.identity.node, (-1, -1, None))
+        size, modified, kind = self._archives.get(file.node, (-1, -1, None))
         return kind if (size, modified) == (file.size, file.modified) else None
 
     def _compression(self, opened: LogFile, file: Found) -> str | None:
         kind = compression_of(opened.read_at(0, MAGIC_BYTES))
         if kind is not None:
-            self._archives[file.identity.node] = file.size, file.modified, kind
+            self._archives[file.node] = file.size, file.modified, kind
         return kind
 
     def _closed_original(self, opened: LogFile, file: Found) -> str | None:
@@ -248,13 +253,6 @@ class Arrivals:
         """Tell whether nothing says if a file is the one of its position, nor has to: it begins at 0 in any case."""
         return not position.offset and not position.identity.generation and self._first_scans.is_old(source)
 
-    def _is_changed(self, node: Node, file: Found) -> bool:
-        position = self._register.positions.get(node)
-        if position is None or not self._register.is_resting(node, file):
-            return True
-        self._register.positions.move(position, file.path)
-        return False
-
     def _go_on(self, opened: LogFile, file: Found, position: Checkpoint, source: SourceTable, now: float) -> bool:
         register = self._register
         tailer = register.tailer(opened, file.path, source)
@@ -267,7 +265,7 @@ class Arrivals:
         followed.seen_by.add(source.name)
         self._succession.begun(followed)
         self._families.suspect(position.path, (source,))
-        if file.identity.node not in register.closed:
+        if file.node not in register.closed:
             telemetry.file_resumed(file.path, tailer.offset)
         if stored and position.identity == opened.identity and position.gone_at is None and not position.finished:
             followed.saved = followed.place if position.path == file.path else None

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from shipper.events import FileIdentity
+from shipper.events import FileIdentity, Node
 from shipper.tailing import access, links
 from shipper.tailing.files import HOST_FILES, Listing
 from shipper.tailing.globs import ANY_DEPTH, excludes, glob_of, has_magic, name_pattern
@@ -44,6 +44,7 @@ class Found:
         size: bytes.
         modified: nanoseconds of its last change.
         glob: the pattern that matched.
+        node: of the identity; asked for at every scan.
     """
 
     path: str
@@ -51,6 +52,11 @@ class Found:
     size: int
     modified: int
     glob: str
+    node: Node = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work the node out once."""
+        object.__setattr__(self, "node", self.identity.node)
 
 
 @dataclass(slots=True)
@@ -167,11 +173,41 @@ class _Walk:
         as_listed = True
         beside = os.path.join(directory, "")
         listing = self._list(directory)
+        directories, files, skipped, excludes = listing.directories, self.seen.files, self.seen.skipped, self._excludes
         for name, inode in listing.inodes.items():
-            if name not in listing.directories and wanted.match(name):
-                as_listed &= self._judge(beside + name, pattern, inode)
+            if name in directories or not wanted.match(name):
+                continue
+            path = beside + name
+            known = self._before.get(path)
+            # thousands at every scan, most of them as they were
+            if (
+                known is not None
+                and known.glob == pattern
+                and known.identity.inode == inode
+                and path not in files
+                and path not in skipped
+                and not excludes.covers(path)
+                and self._is_as_before(known)
+            ):
+                files[path] = known
+            else:
+                as_listed &= self._judge(path, pattern, inode)
         if not as_listed and self._has_changed(directory):
             self.seen.moving.add(directory)
+
+    def _is_as_before(self, known: Found) -> bool:
+        """Tell whether a path is still the regular file that the last scan found there, unchanged."""
+        try:
+            status = self._files.status(known.path, follow=False)
+        except OSError:
+            return False
+        return (
+            status.st_mtime_ns == known.modified
+            and status.st_size == known.size
+            and status.st_ino == known.node[1]
+            and status.st_dev == known.node[0]
+            and stat.S_ISREG(status.st_mode)
+        )
 
     def _has_changed(self, directory: str) -> bool:
         """List a directory again: an inode that differs from the listed one may be that of a mounted file."""
@@ -253,18 +289,10 @@ class _Walk:
         return inode is None or inode == link.st_ino
 
     def _found(self, path: str, status: os.stat_result, pattern: str) -> Found:
-        known = self._before.get(path)
-        if (
-            known is not None
-            and known.modified == status.st_mtime_ns
-            and known.size == status.st_size
-            and known.identity.inode == status.st_ino
-            and known.identity.device == status.st_dev
-            and known.glob == pattern
-        ):
-            return known
         identity = FileIdentity(status.st_dev, status.st_ino)
-        return Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
+        found = Found(path, identity, status.st_size, status.st_mtime_ns, pattern)
+        known = self._before.get(path)
+        return known if known == found else found
 
     def _is_trusted(self, path: str, link: os.stat_result, target: os.stat_result) -> bool:
         holder = self._status(os.path.dirname(path))

@@ -322,7 +322,7 @@ class Following:
         found: dict[Node, Found] = {}
         opened = self.files
         for file in discovery.files.values():
-            node = file.identity.node
+            node = file.node
             followed = opened.get(node)
             if not self._register.is_own(node) and (node not in found or (followed and followed.path == file.path)):
                 found[node] = file

@@ -141,6 +141,15 @@ class Positions:
         if checkpoint.path != path or checkpoint.gone_at is not None:
             self.put(dataclasses.replace(checkpoint, path=path, gone_at=None))
 
+    def note(self, node: Node, path: str) -> bool:
+        """Note the name under which a file was found, if it has a position; tells whether it has one."""
+        checkpoint = self._by_node.get(node)
+        if checkpoint is None:
+            return False
+        if checkpoint.path != path or checkpoint.gone_at is not None or node in self._missed:
+            self.move(checkpoint, path)
+        return True
+
     def take(self, checkpoint: Checkpoint) -> bool:
         """Let go of the position of a file that is open from now on; tells whether it is in the store as it is."""
         node = checkpoint.identity.node

@@ -48,7 +48,7 @@ class Sizes:
     appends: int = 200
     idle_seconds: float = 60
     fewer_files: int = 1
-    settling: float = 5
+    settling: float = 12
     patience: float = 600
 
 

@@ -57,13 +57,13 @@ class Arrivals:
 
         Those come first that have the name of a log, not of a generation: one of the others may be a copy of them.
         """
-        register = self._register
+        opened, closed, positions = self._register.open, self._register.closed, self._register.positions
         arrivals = [
             file
             for node, file in found.items()
             # most of thousands rest, and did not change
-            if node not in register.open
-            and not (register.closed.get(node) == (file.size, file.modified) and register.positions.note(node, file.path))
+            if node not in opened
+            and not (closed.get(node) == (file.size, file.modified) and positions.note(node, file.path))
         ]
         return sorted(arrivals, key=lambda file: (log_of(file.path) != file.path, -file.modified))
 

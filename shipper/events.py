@@ -124,6 +124,7 @@ class Event(NamedTuple):
         offset: byte offset of the record in the file.
         id: 32 hex digits that stay the same on retry, restart, rename and backfill (spec, section 4).
         line_number: line in the file, from 1; None when nobody counts.
+        shadow: whether its rule is tried only: it is shown and never sent.
     """
 
     name: str
@@ -135,6 +136,23 @@ class Event(NamedTuple):
     offset: int
     id: str
     line_number: int | None = None
+    shadow: bool = False
+
+
+class LimitState(NamedTuple):
+    """What a rule's threshold or throttle remembers of one key.
+
+    Attributes:
+        rule: id of the rule.
+        kind: which of them.
+        key: hash of the values that it counts apart.
+        state: what it remembers, as JSON; None when that is nothing.
+    """
+
+    rule: str
+    kind: str
+    key: bytes
+    state: bytes | None
 
 
 Node = tuple[int, int]

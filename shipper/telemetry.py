@@ -8,6 +8,7 @@ The codes are stable names for programs that read the log (`log_format = "json"`
 from __future__ import annotations
 
 import logging
+import shlex
 import sys
 import threading
 from collections import Counter
@@ -397,6 +398,30 @@ def record_missed(rule: str, path: str, offset: int) -> None:
     )
 
 
+def rule_set_aside(rule: str, seconds: float) -> None:
+    """Tell that a rule judges nothing for a while, for it took too long again and again."""
+    _count("rules_set_aside")
+    said = (
+        f"Rule '{rule}' took longer than match_timeout again and again: it is set aside for {seconds / 60:g} minutes "
+        "and judges nothing meanwhile. Other rules go on. Mend its pattern: a reload takes it up at once."
+    )
+    _tell(logging.ERROR, "rule_set_aside", said, rule=rule, seconds=seconds)
+
+
+def rule_released(rule: str, unseen: Mapping[str, tuple[int, int]], more: int) -> None:
+    """Tell that a rule judges again, what it has not seen, and how to make that good."""
+    _tell(logging.WARNING, "rule_released", f"Rule '{rule}' judges again.", rule=rule)
+    for path, (first, behind) in unseen.items():
+        said = (
+            f"Rule '{rule}' did not judge {path} from offset {first} to {behind}; to make that good: "
+            f"shipper backfill --rules RULE_FILE {shlex.quote(path)}"
+        )
+        _tell(logging.WARNING, "rule_unseen", said, rule=rule, path=path, first=first, behind=behind)
+    if more:
+        said = f"Nor did rule '{rule}' judge what came in {more} more files."
+        _tell(logging.WARNING, "rule_unseen_files", said, rule=rule, files=more)
+
+
 def record_not_judged(rule: str, path: str, offset: int, length: int) -> None:
     """Tell that a rule took too long on a record: it counts as no match, noted by place and never by text."""
     _count("records_not_judged")
@@ -452,7 +477,18 @@ def reloaded(rules: int) -> None:
 def reload_refused(problem: str) -> None:
     """Tell one problem for which nothing was reloaded; what was in force stays."""
     _count("reloads_refused")
-    _tell(logging.ERROR, "reload_refused", f"Nothing was reloaded, the last good rules stay in force: {problem}")
+    _tell(logging.ERROR, "reload_refused", f"Nothing was reloaded, what was in force stays: {problem}")
+
+
+def rules_refused(problem: str, in_force: str) -> None:
+    """Tell one thing that is wrong with the rule files, and which rules are in force."""
+    _count("reloads_refused")
+    _tell(logging.ERROR, "rules_refused", f"The rule files are not fit, {in_force} in force: {problem}")
+
+
+def rules_not_kept(reason: str) -> None:
+    """Tell that the next start, if the rule files are broken then, has no good rules to fall back on."""
+    _tell(logging.WARNING, "rules_not_kept", f"The rules in force cannot be kept in the state directory: {reason}")
 
 
 def restart_needed(keys: str) -> None:

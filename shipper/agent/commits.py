@@ -10,10 +10,11 @@ from shipper.errors import StateError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from shipper.agent.clock import Clock
-    from shipper.events import Event, Loss
+    from shipper.events import Event, LimitState, Loss
+    from shipper.matching.limits import Limits
     from shipper.outbox.store import Store
     from shipper.tailing.changes import Changes
     from shipper.tailing.following import Following
@@ -31,6 +32,7 @@ class Commits:
     Attributes:
         events: made since the last commit.
         losses: of bytes, likewise.
+        limits: what thresholds and throttles remember.
         bytes_read: likewise, that the rules saw.
         trouble: why, and since when, the store cannot be written.
     """
@@ -39,6 +41,7 @@ class Commits:
         self,
         following: Following,
         store: Store,
+        limits: Limits,
         *,
         recorded: Callable[[], None],
         stopping: threading.Event,
@@ -49,6 +52,7 @@ class Commits:
         Args:
             following: the files.
             store: where offsets and events go.
+            limits: see above.
             recorded: called after events were committed.
             stopping: set when a failing store is waited for no longer.
             clock: tells the time.
@@ -60,6 +64,7 @@ class Commits:
         self.trouble: Trouble | None = None
         self._following = following
         self._store = store
+        self.limits = limits
         self._recorded = recorded
         self._stopping = stopping
         self._clock = clock
@@ -72,15 +77,16 @@ class Commits:
 
     def commit(self) -> bool:
         """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
-        changes = self._following.changes()
+        changes, limits = self._following.changes(), self.limits.changes()
         now = self._clock.monotonic()
         self._save_at, self._hold_until = now + SAVE_INTERVAL, now + HOLD_SECONDS
-        if not (changes or self.events or self.losses):
+        if not (changes or self.events or self.losses or limits):
             return True
-        if not self._insist(lambda: self._record(changes)):
+        if not self._insist(lambda: self._record(changes, limits)):
             # nothing of it is in the store: the next start reads these lines again
             return False
         self._following.recorded(changes)
+        self.limits.recorded()
         if self.events:
             self._recorded()
         self.events, self.losses, self.bytes_read = [], [], 0
@@ -110,12 +116,13 @@ class Commits:
                 return False
         return True
 
-    def _record(self, changes: Changes) -> None:
+    def _record(self, changes: Changes, limits: Sequence[LimitState]) -> None:
         self._store.record(
             changes.checkpoints,
             self.events,
             losses=self.losses,
             scanned=changes.scanned,
+            limits=limits,
             read=self.bytes_read,
             forgotten=changes.forgotten,
             past=changes.past,

@@ -36,6 +36,8 @@ class Vitals:
         pause: why nothing is read.
         store: why the store cannot be read or written.
         delivery: why events cannot be delivered.
+        rules: why the rules are not what their files say.
+        aside: ids of rules that are set aside, for they take too long.
         stopping: it was told to stop.
     """
 
@@ -47,6 +49,8 @@ class Vitals:
     pause: Trouble | None = None
     store: Trouble | None = None
     delivery: Trouble | None = None
+    rules: Trouble | None = None
+    aside: frozenset[str] = frozenset()
     stopping: bool = False
 
 
@@ -62,6 +66,11 @@ def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Findin
         found.append(Finding(Health.UNHEALTHY, "store", vitals.store.reason, vitals.store.since))
     if vitals.pause is not None:
         found.append(_lasting("reading", f"reading pauses: {vitals.pause.reason}", vitals.pause, vitals.now))
+    if vitals.rules is not None:
+        found.append(Finding(Health.DEGRADED, "rules", vitals.rules.reason, vitals.rules.since))
+    if vitals.aside:
+        said = f"set aside, for they take too long again and again: {', '.join(sorted(vitals.aside))}"
+        found.append(Finding(Health.DEGRADED, "rules", said))
     order = list(Health)
     return tuple(sorted(found, key=lambda finding: -order.index(finding.health)))
 

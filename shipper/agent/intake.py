@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.commits import Commits
-from shipper.agent.judging import judged
+from shipper.agent.judging import judged, sendable, tell
 from shipper.agent.lookout import ACTIVE_POLL, Lookout
 from shipper.agent.room import Room
 from shipper.tailing.condition import conditions, paused
@@ -83,7 +83,10 @@ class Intake:
         self.looked_at = clock.monotonic()
         self._lookout = Lookout(following, watcher, clock)
         self._turn = 0
-        self._commits = Commits(following, store, recorded=recorded, stopping=self._stopping, clock=clock)
+        self._commits = Commits(
+            following, store, engine.limits, recorded=recorded, stopping=self._stopping, clock=clock
+        )
+        self._adopt(engine)
         self._room = Room(store, limits, self._commits, clock)
 
     def run(self) -> None:
@@ -108,7 +111,7 @@ class Intake:
         """Use other rules and sources from the next pass on, between two blocks (spec, section 4 "Reload")."""
 
         def apply() -> None:
-            self._engine = engine
+            self._adopt(engine)
             if sources != self._following.sources and self._commits.commit():
                 self._following.reconfigure(sources)
                 self._lookout.scan_now()
@@ -116,6 +119,14 @@ class Intake:
         with self._pending_lock:
             self._pending.append(apply)
         self._wake.set()
+
+    def _adopt(self, engine: Engine) -> None:
+        """Judge by other rules from now on; what is held back for rules that are gone is told."""
+        if self._engine.quarantine is not None:
+            self._engine.quarantine.release_all()
+            tell(self._engine.quarantine)
+        self._engine = engine
+        self._commits.events += sendable(engine.limits.use(engine.rules))
 
     def step(self, now: float) -> bool:
         """Look at everything that is due once; tells whether there may be more at once.
@@ -128,6 +139,7 @@ class Intake:
         more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
             return False
+        self._commits.events += sendable(self._engine.limits.expire(self._clock.now().timestamp()))
         if self._commits.are_due(now, loaded=more):
             self._commits.commit()
         self._finish(now)
@@ -219,7 +231,7 @@ class Intake:
                     return found
                 # all of them before the next commit: their offsets have moved together
                 for block in found:
-                    events = judged(self._engine, block)
+                    events = sendable(judged(self._engine, block))
                     followed.feeds.update(event.rule for event in events)
                     self._commits.events += events
         finally:
@@ -263,6 +275,7 @@ class Intake:
         until = self._lookout.due_at()
         if not self._room.is_full and self._due(now):
             until = min(until, now + ACTIVE_POLL)
+        until = min(until, now + self._engine.limits.due_at - self._clock.now().timestamp())
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
 

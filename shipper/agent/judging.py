@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.matching.quarantine import SetAside
 
 if TYPE_CHECKING:
     from shipper.events import Block, Event
     from shipper.matching.engine import Engine
+    from shipper.matching.quarantine import Quarantine
+
+
+def sendable(events: list[Event]) -> list[Event]:
+    """Leave out those of rules in the shadow: their tallies have counted them."""
+    return [event for event in events if not event.shadow]
 
 
 def judged(engine: Engine, block: Block) -> list[Event]:
@@ -18,4 +25,15 @@ def judged(engine: Engine, block: Block) -> list[Event]:
         telemetry.record_missed(missed.rule, missed.path, missed.offset)
     for unjudged in engine.take_unjudged():
         telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
+    if engine.quarantine is not None:
+        tell(engine.quarantine)
     return events
+
+
+def tell(quarantine: Quarantine) -> None:
+    """Tell which rules were set aside, and which judge again."""
+    for news in quarantine.take_news():
+        if isinstance(news, SetAside):
+            telemetry.rule_set_aside(news.rule, news.seconds)
+        else:
+            telemetry.rule_released(news.rule, news.unseen, news.more)

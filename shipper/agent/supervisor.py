@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import resource
 import threading
@@ -15,6 +16,7 @@ from shipper import telemetry
 from shipper.agent.control import Control
 from shipper.agent.intake import Intake
 from shipper.agent.machine import this_host
+from shipper.agent.rule_files import RuleFiles
 from shipper.agent.survey import Survey
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
@@ -24,7 +26,8 @@ from shipper.config.load import load_config
 from shipper.errors import ConfigurationError, StoreDamagedError
 from shipper.events import FileIdentity
 from shipper.matching.engine import Engine
-from shipper.matching.rulebook import load_configured_rules
+from shipper.matching.limits import Limits
+from shipper.matching.quarantine import Quarantine
 from shipper.outbox.lock import StateLock
 from shipper.outbox.store import Store
 from shipper.tailing.following import MAX_OPEN, Following
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from shipper.outbox.store import Waiting
 
 STDERR = 2
+RULES_POLL = 1.0
 KEPT_DESCRIPTORS = 40
 """For the store, the connections, their certificates, the socket, inotify, and what is looked into for a moment."""
 
@@ -61,12 +65,14 @@ class Agent:
         """
         self.failed = threading.Event()
         self._failing = threading.Lock()
+        self._reloading = threading.Lock()
+        self._stopping = threading.Event()
         self._config = config
-        rulebook, warnings = load_configured_rules(config)
-        for warning in warnings:
-            telemetry.configuration_warning(str(warning))
+        self._rule_files = RuleFiles(config.state_path)
+        rulebook = self._rule_files.begin(config)
         self._client = connect(config)
         self._lock = StateLock(config.state_path)
+        self._rule_files.keep(rulebook)
         self._store = Store(config.state_path, batching.encode)
         if self._store.begun_anew:
             # durable before anything is read: `start_at` would pass over lines whose position was lost (hazard 5.3)
@@ -74,6 +80,8 @@ class Agent:
         self._wake = threading.Event()
         self._watcher = Watcher(self._wake)
         self._rules = len(rulebook.rules)
+        self._limits = Limits(live=True)
+        self._limits.restore(self._store.limits())
         self._uploader = Uploader(
             self._store,
             self._client,
@@ -99,11 +107,14 @@ class Agent:
             recorded=self._uploader.wake,
             watcher=self._watcher,
         )
-        self._survey = Survey(config.state_path, config.store.max_queue_bytes, self._intake, self._uploader)
+        self._survey = Survey(
+            config.state_path, config.store.max_queue_bytes, self._intake, self._uploader, self._rule_files
+        )
         self._control = Control(config.state_path, {"status": self._survey.answer})
         self._threads = {
             "intake": threading.Thread(target=self._guard, args=("intake", self._intake.run), name="intake"),
             "uploader": threading.Thread(target=self._guard, args=("uploader", self._uploader.run), name="uploader"),
+            "rules": threading.Thread(target=self._guard, args=("rules", self._watch_rules), name="rules"),
         }
 
     def start(self) -> None:
@@ -119,11 +130,19 @@ class Agent:
             return
         try:
             config, _ = load_config(self._config.file)
-            rulebook, _ = load_configured_rules(config)
         except ConfigurationError as error:
             for problem in error.problems:
                 telemetry.reload_refused(str(problem))
             return
+        with self._reloading:
+            rulebook = self._rule_files.reread(config)
+            if rulebook is None:
+                return
+            self._config = self._told_of_restart(config)
+            self._use(rulebook)
+
+    def _told_of_restart(self, config: Config) -> Config:
+        """Say which changes wait for a restart; gives the configuration that is in force from now on."""
         waiting = [
             key
             for key in ("state_dir", "cloudmonitor", "store", "drain_timeout", "log_level", "log_format")
@@ -131,12 +150,26 @@ class Agent:
         ]
         if waiting:
             telemetry.restart_needed(", ".join(waiting))
-        self._intake.change(self._engine(config, rulebook), config.source)
+        return dataclasses.replace(config, **{key: getattr(self._config, key) for key in waiting})
+
+    def _use(self, rulebook: Rulebook) -> None:
+        self._intake.change(self._engine(self._config, rulebook), self._config.source)
         telemetry.reloaded(len(rulebook.rules))
+
+    def _watch_rules(self) -> None:
+        """Use other rules as soon as their files say so and are fit."""
+        while not self._stopping.wait(RULES_POLL):
+            with self._reloading:
+                if self._rule_files.have_changed(self._config):
+                    rulebook = self._rule_files.reread(self._config)
+                    if rulebook is not None:
+                        self._use(rulebook)
 
     def stop(self) -> None:
         """Stop reading, commit, send until the outbox is empty or `drain_timeout` is over, and close everything."""
         self._survey.stop()
+        self._stopping.set()
+        self._threads["rules"].join()
         self._intake.stop()
         self._threads["intake"].join()
         telemetry.agent_stopping(self._store.waiting_count)
@@ -161,6 +194,8 @@ class Agent:
             config.match_timeout,
             config.cloudmonitor.group_id,
             clock=time.perf_counter,
+            limits=self._limits,
+            quarantine=Quarantine(time.monotonic),
         )
 
     def _guard(self, name: str, run: Callable[[], None]) -> None:

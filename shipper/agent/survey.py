@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from shipper.agent.intake import Intake
+    from shipper.agent.rule_files import RuleFiles
     from shipper.agent.uploader import Uploader
 
 FILES_TIMEOUT = 2.0
@@ -33,7 +34,9 @@ FILES_TIMEOUT = 2.0
 class Survey:
     """Knows the parts of one agent; any thread may ask."""
 
-    def __init__(self, directory: Path, max_queue_bytes: int, intake: Intake, uploader: Uploader) -> None:
+    def __init__(
+        self, directory: Path, max_queue_bytes: int, intake: Intake, uploader: Uploader, rule_files: RuleFiles
+    ) -> None:
         """Remember whom to ask.
 
         Args:
@@ -41,11 +44,13 @@ class Survey:
             max_queue_bytes: how many bytes of events may wait.
             intake: the first loop.
             uploader: the second loop.
+            rule_files: where the rules come from.
         """
         self._directory = directory
         self._max_queue_bytes = max_queue_bytes
         self._intake = intake
         self._uploader = uploader
+        self._rule_files = rule_files
         self._started_at = HOST_CLOCK.now()
         self._stopping = False
 
@@ -69,6 +74,7 @@ class Survey:
         files = self._intake.conditions(FILES_TIMEOUT)
         stored, unreadable = self._read_stored()
         now, monotonic = HOST_CLOCK.now(), time.monotonic()
+        engine = self._intake.engine
         vitals = Vitals(
             now,
             intake_age=monotonic - self._intake.looked_at,
@@ -78,10 +84,11 @@ class Survey:
             pause=self._intake.pause,
             store=self._intake.store_trouble or self._uploader.store_trouble or unreadable,
             delivery=self._uploader.trouble,
+            rules=self._rule_files.trouble,
+            aside=frozenset() if engine.quarantine is None else engine.quarantine.aside,
             stopping=self._stopping,
         )
         counts = telemetry.counts()
-        engine = self._intake.engine
         unscanned = engine.unscanned
         return Status(
             judge(vitals, files),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
-from shipper.agent.judging import judged
+from shipper.agent.judging import judged, sendable
 from shipper.backfill.passing import PassingFiles
 from shipper.backfill.selection import NO_SOURCE, Selected
 from shipper.events import Block, Origin
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.agent.uploader import Uploader
-    from shipper.events import Checkpoint, Event, FileIdentity, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
     from shipper.tailing.files import LogFile
@@ -69,7 +69,16 @@ class Sink(Protocol):
     def known(self) -> dict[FileIdentity, Checkpoint]:
         """Give how far files were taken by earlier runs."""
 
-    def record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:
+    def limits(self) -> list[LimitState]:
+        """Give what thresholds and throttles remembered when an earlier run ended."""
+
+    def record(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        events: Sequence[Event],
+        losses: Sequence[Loss],
+        limits: Sequence[LimitState],
+    ) -> None:
         """Take events and progress, together."""
 
 
@@ -87,9 +96,19 @@ class Delivery:
         """Give the checkpoints of the store."""
         return {checkpoint.identity: checkpoint for checkpoint in self._store.checkpoints()}
 
-    def record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:
+    def limits(self) -> list[LimitState]:
+        """Give what the store holds."""
+        return self._store.limits()
+
+    def record(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        events: Sequence[Event],
+        losses: Sequence[Loss],
+        limits: Sequence[LimitState],
+    ) -> None:
         """Commit; waits while too many events wait, so that the store stays small."""
-        self._store.record(checkpoints, events, losses=losses)
+        self._store.record(checkpoints, events, losses=losses, limits=limits)
         if events:
             self._uploader.wake()
         while self._store.waiting_count > MAX_WAITING and not self._stop.wait(POLL):
@@ -125,7 +144,9 @@ class Job:
     def run(self, files: Sequence[Selected]) -> bool:
         """Read the files; True when all were read to their end, or to a fault that `progress.faults` tells."""
         self.progress.bytes_total = sum(selected.size for selected in files)
-        known = self._sink.known()
+        known, limits = self._sink.known(), self._engine.limits
+        limits.restore(self._sink.limits())
+        self._record((), self._counted(limits.use(self._engine.rules)), ())
         before = 0
         for selected in files:
             try:
@@ -142,6 +163,8 @@ class Job:
             before += selected.size
             self.progress.bytes = before
             self._tick()
+        # nothing more comes, so what throttles hold back is told
+        self._record((), self._counted(self._engine.finish()), ())
         return True
 
     def _read(self, selected: Selected, file: Content, known: Checkpoint | None, before: int) -> None:
@@ -179,10 +202,10 @@ class Job:
             taken = file.position if isinstance(file, CompressedLog) else tailer.offset
             self.progress.bytes = before + min(taken, selected.size)
             if len(events) >= COMMIT_EVENTS or time.monotonic() >= self._commit_at:
-                self._record(tailer, events)
+                self._record([tailer.checkpoint()], events, tailer.take_losses())
                 events = []
             self._tick()
-        self._record(tailer, events)
+        self._record([tailer.checkpoint()], events, tailer.take_losses())
         if not self._stop.is_set():
             self.progress.files += 1
             self.progress.files_before += resumed and not found_any
@@ -196,14 +219,21 @@ class Job:
         return True
 
     def _match(self, block: Block) -> list[Event]:
-        events = judged(self._engine, block)
+        return self._counted(judged(self._engine, block))
+
+    def _counted(self, made: list[Event]) -> list[Event]:
+        events = sendable(made)
         self.progress.events += len(events)
         for event in events:
             self.progress.by_rule[event.rule] = self.progress.by_rule.get(event.rule, 0) + 1
         return events
 
-    def _record(self, tailer: Tailer[Content], events: Sequence[Event]) -> None:
-        self._sink.record([tailer.checkpoint()], events, tailer.take_losses())
+    def _record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:
+        limits = self._engine.limits
+        changes = limits.changes()
+        if checkpoints or events or changes:
+            self._sink.record(checkpoints, events, losses, changes)
+            limits.recorded()
         self._commit_at = time.monotonic() + COMMIT_SECONDS
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from shipper.backfill.job import Progress as JobProgress
-    from shipper.events import Checkpoint, Event, FileIdentity, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss
 
 LINE_EVERY = 5.0
 
@@ -50,7 +50,17 @@ class Discard:
         """Give nothing: every run begins anew."""
         return {}
 
-    def record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:  # noqa: ARG002
+    def limits(self) -> list[LimitState]:
+        """Give nothing, likewise."""
+        return []
+
+    def record(
+        self,
+        checkpoints: Sequence[Checkpoint],  # noqa: ARG002
+        events: Sequence[Event],
+        losses: Sequence[Loss],  # noqa: ARG002
+        limits: Sequence[LimitState],  # noqa: ARG002
+    ) -> None:
         """Write the events, a JSON line each."""
         if self._output is not None:
             for event in events:

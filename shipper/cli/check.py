@@ -61,7 +61,7 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
             files, empty = find_rule_files(readable)
             # of a configuration that is broken, the line that says where the rules are may be the broken one
             problems += empty if config is not None else ()
-    rulebook = Rulebook((), (), tuple(files))
+    rulebook = Rulebook((), (), ())
     try:
         rulebook, warnings = load_rules(files, readable.source if readable else None)
         problems += warnings
@@ -70,7 +70,7 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
     if config is not None:
         problems += host_problems(config, rulebook)
         problems += _shared_files(config)
-    return _report(config, rulebook, problems, as_json=as_json)
+    return _report(config, rulebook, len(files), problems, as_json=as_json)
 
 
 def _readable_part(file: Path) -> Config | None:
@@ -138,12 +138,14 @@ def _way(source: SourceTable) -> tuple[object, ...]:
     return source.encoding, source.format, source.multiline, source.max_line_bytes, source.partial_timeout
 
 
-def _report(config: Config | None, rulebook: Rulebook, problems: Sequence[Problem], *, as_json: bool) -> int:
+def _report(
+    config: Config | None, rulebook: Rulebook, files: int, problems: Sequence[Problem], *, as_json: bool
+) -> int:
     errors = sum(not problem.warning for problem in problems)
     counts = {
         "sources": len(config.source) if config else 0,
         "rules": len(rulebook.rules),
-        "files": len(rulebook.files),
+        "files": files,
         "tests": len(rulebook.cases),
     }
     if as_json:

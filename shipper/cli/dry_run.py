@@ -53,8 +53,7 @@ class DryRun:
     def judge(self, block: Block) -> tuple[list[Event], list[LogRecord]]:
         """Give the events of a block, and the records that no rule wanted."""
         ignored_before = self._ignored_by_rules()
-        events = self._engine.match(block)
-        wanted = {event.offset for event in events}
+        events, wanted = self._engine.match_records(block)
         missed = [record for record in records_of(block) if record.offset not in wanted]
         count = len(missed) + len(wanted)
         if self._ignored_by_rules() != ignored_before:
@@ -62,17 +61,26 @@ class DryRun:
         self.lines += count
         self.matched += len(wanted)
         self.ignored += count - len(wanted) - len(missed)
-        self.events += len(events)
-        for event in events:
-            self._hits[event.rule] += 1
-            if event.rule not in self._examples:
-                self._examples[event.rule] = f"{event.path}:{event.line_number}: {event.content}"
+        self._count(events)
         for rule in self._engine.take_missed():
             self._missed[rule.rule] += 1
         for unjudged in self._engine.take_unjudged():
             self._unjudged[unjudged.rule] += 1
             self._first_unjudged.setdefault(unjudged.rule, unjudged)
         return events, missed
+
+    def finish(self) -> list[Event]:
+        """Give the events that tell what throttles hold back, for nothing more is read."""
+        events = self._engine.finish()
+        self._count(events)
+        return events
+
+    def _count(self, events: Sequence[Event]) -> None:
+        self.events += len(events)
+        for event in events:
+            self._hits[event.rule] += 1
+            if event.rule not in self._examples:
+                self._examples[event.rule] = f"{event.path}:{event.line_number}: {event.content}"
 
     def lose(self, losses: Sequence[Loss]) -> None:
         """Count what was not judged at all."""

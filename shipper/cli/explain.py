@@ -22,6 +22,7 @@ from shipper.events import Block, Origin
 from shipper.matching.explaining import Explanation, explain
 from shipper.matching.plan import SAMPLE_BYTES, plan_for
 from shipper.matching.records import LogRecord, is_escaped, records_of
+from shipper.matching.redaction import Redacted
 from shipper.matching.spelling import spelling_of
 from shipper.tailing.files import UnreadableError
 
@@ -108,13 +109,16 @@ def command(
                 for_any_source=source_name is None,
             )
         )
+    line_shown = None
+    if found is not None:
+        line_shown = Redacted(found.record.text, rulebook.redactions(), settings.match_timeout).text
     rules = [rule for rule in rulebook.rules if source_name is None or rule.applies_to(source_name)]
     plan = plan_for(rules, spelling_of(origin.encoding, escaped=sample.escaped), sample.data) if with_plan else None
     if as_json:
-        data().out(as_json_text(found.record if found else None, explanations, rules, plan, sample.data))
+        data().out(as_json_text(line_shown, explanations, rules, plan, sample.data))
         return 0
-    if found is not None:
-        data().print(shown(found.record, explanations))
+    if line_shown is not None:
+        data().print(shown(line_shown, explanations))
     if plan is not None:
         data().print(shown_plan(rules, plan, sample.data))
     return 0

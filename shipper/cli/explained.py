@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from shipper.matching.explaining import Explanation
     from shipper.matching.plan import Plan
-    from shipper.matching.records import LogRecord
     from shipper.matching.rule import Rule
 
 _STYLES = {
@@ -30,9 +29,9 @@ _STYLES = {
 }
 
 
-def shown(record: LogRecord, explanations: Sequence[Explanation]) -> Text:
+def shown(line: str, explanations: Sequence[Explanation]) -> Text:
     """Show what each rule made of a record."""
-    text = Text(safe(record.text), style="bold")
+    text = Text(safe(line), style="bold")
     width = max((len(each.rule) for each in explanations), default=0)
     for each in explanations:
         text.append(f"\n{safe(each.rule):<{width}}  ")
@@ -80,16 +79,16 @@ def _needle(data: bytes, *, caseless: bool = False) -> str:
 
 
 def as_json_text(
-    record: LogRecord | None,
+    line: str | None,
     explanations: Sequence[Explanation],
     rules: Sequence[Rule],
     plan: Plan | None,
     sample: bytes,
 ) -> str:
-    """Give all of it as JSON; the plan only when there is one, the rules only with a record."""
+    """Give all of it as JSON; the plan only when there is one, the rules only with a line."""
     whole: dict[str, Any] = {}
-    if record is not None:
-        whole["line"] = record.text
+    if line is not None:
+        whole["line"] = line
         whole["rules"] = [
             {
                 "rule": each.rule,

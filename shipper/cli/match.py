@@ -19,16 +19,18 @@ from shipper.cli.uploaded import uploaded
 from shipper.config.model import Config
 from shipper.errors import ShipperError
 from shipper.matching.engine import Engine
+from shipper.matching.redaction import Redacted
 from shipper.tailing.files import UnreadableError
 from shipper.telemetry import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from shipper.cli.open_log import OpenLog
     from shipper.events import Event
     from shipper.matching.records import LogRecord
+    from shipper.matching.redaction import Redaction
 
 
 @click.command("match", cls=RuleFilesCommand, short_help="Try rules on logs: print the events they would make.")
@@ -64,16 +66,20 @@ def command(
     source = find_source(source_name, config)
     cloud, limit = settings.cloudmonitor, settings.match_timeout
     engine = Engine(rulebook.rules, this_host(cloud.ip), limit, cloud.group_id, for_any_source=source_name is None)
+    hidden = Hidden(rulebook.redactions(), limit)
     run = DryRun(engine, rulebook.rules, limit, source_name)
     unopened = faulty = 0
     try:
         for name in logs or (STDIN,):
             try:
                 with open_log(name, source) as log:
-                    faulty += not _print(log, name, run, missed=missed)
+                    faulty += not _print(log, name, run, hidden if missed else None)
             except (UnreadableError, ValueError) as error:
                 unopened += 1
                 say_error(f"{name}: {error}")
+        told = run.finish()
+        if not missed:
+            _write(map(_json_line, told))
     except BrokenPipeError:
         # the reader of our output has enough (`| head`)
         give_up_stdout()
@@ -87,13 +93,30 @@ def command(
     return 1 if unopened or faulty else 0
 
 
-def _print(log: OpenLog, name: str, run: DryRun, *, missed: bool) -> bool:
-    """Print what came of a log; False when it could not be read to its end."""
+class Hidden:
+    """What of the lines that no rule wanted is not shown either."""
+
+    def __init__(self, redactions: Sequence[Redaction], timeout: float) -> None:
+        self._redactions = redactions
+        self._timeout = timeout
+
+    def line(self, record: LogRecord, *, for_people: bool) -> bytes:
+        """Give a line as it is printed: for programs as it was read, but for what is redacted."""
+        redacted = Redacted(record.text, self._redactions, self._timeout).text if self._redactions else record.text
+        if for_people:
+            redacted = printable(redacted)
+        elif redacted == record.text:
+            return record.raw + b"\n"
+        return redacted.encode("utf-8", "replace") + b"\n"
+
+
+def _print(log: OpenLog, name: str, run: DryRun, missed: Hidden | None) -> bool:
+    """Print what came of a log, or what no rule wanted of it; False when it could not be read to its end."""
     for_people = sys.stdout.buffer.isatty()
     for block in log.blocks():
         events, missed_records = run.judge(block)
-        if missed:
-            _write(_missed_line(record, for_people=for_people) for record in missed_records)
+        if missed is not None:
+            _write(missed.line(record, for_people=for_people) for record in missed_records)
         else:
             _write(map(_json_line, events))
     run.lose(log.take_losses())
@@ -120,12 +143,6 @@ def _write(lines: Iterable[bytes]) -> None:
         raise ShipperError(f"the output cannot be written: {error.strerror}") from None
 
 
-def _missed_line(record: LogRecord, *, for_people: bool) -> bytes:
-    if not for_people:
-        return record.raw + b"\n"
-    return printable(record.text).encode("utf-8", "replace") + b"\n"
-
-
 def _json_line(event: Event) -> bytes:
     meta = {
         "rule": event.rule,
@@ -134,4 +151,6 @@ def _json_line(event: Event) -> bytes:
         "offset": event.offset,
         "id": event.id,
     }
+    if event.shadow:
+        meta["shadow"] = True
     return orjson.dumps(uploaded(event) | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)

@@ -14,6 +14,7 @@ from shipper.cli.rule_options import read_config
 from shipper.cli.terminal import data, safe, say, say_problems
 from shipper.errors import ShipperError
 from shipper.matching.proving import prove
+from shipper.matching.redaction import Redacted
 from shipper.matching.rulebook import load_configured_rules, load_rules
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from shipper.matching.proving import Case, Outcome
 
 _LINE_CHARACTERS = 400
+_REDACTION_TIMEOUT = 1.0
 
 
 @click.command("test", short_help="Run the tests that rules carry.")
@@ -68,11 +70,18 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
 def _say_failure(outcome: Outcome) -> None:
     case = outcome.case
     say(f"FAILED {_place(case)}: rule '{case.rule.id}'", "bold red")
-    say(f"  line:     {_shortened(case.line)}")
+    for number, line in enumerate(case.lines, start=1):
+        label = f"line {number}:" if case.is_sequence else "line:"
+        say(f"  {label:<9} {_shortened(_shown(case, line))}")
     for difference in outcome.differences:
         say(f"  {difference.key}:")
         say(f"    expected {_shortened(difference.expected)}", "green")
         say(f"    got      {_shortened(difference.got)}", "red")
+
+
+def _shown(case: Case, line: str) -> str:
+    """Give a line without what its rule redacts: somebody may have pasted a real one."""
+    return Redacted(line, case.rule.redact, _REDACTION_TIMEOUT).text
 
 
 def _place(case: Case) -> str:
@@ -121,7 +130,8 @@ def _write_junit(file: Path, outcomes: Sequence[Outcome]) -> None:
                 failure = ElementTree.SubElement(case, "failure", {"message": f"differs in {keys}"})
                 # XML has no way to write control characters: they are shown escaped, as on a screen
                 failure.text = safe(
-                    f"{_place(outcome.case)}\nline: {outcome.case.line}\n"
+                    f"{_place(outcome.case)}\n"
+                    + "".join(f"line: {_shown(outcome.case, line)}\n" for line in outcome.case.lines)
                     + "\n".join(
                         f"{each.key}: expected {each.expected}\n{each.key}: got      {each.got}"
                         for each in outcome.differences

@@ -153,6 +153,14 @@ def parse_count(value: object) -> int:
     return number
 
 
+def parse_positive_count(value: object) -> int:
+    """Take a whole number from 1 to 2^63 - 1."""
+    number = parse_count(value)
+    if not number:
+        raise ValueError("must be at least 1")
+    return number
+
+
 def parse_group_id(value: object) -> int:
     """Take an application group's id: 0 (no group) to 2^63 - 1 (a Long, API reference section 4)."""
     return parse_count(value)

@@ -52,6 +52,12 @@ def table(cls: type[T]) -> T:
     return made
 
 
+def optional_table(cls: type[T]) -> T | None:
+    """Declare a sub-table whose being there says something; left out, it is None."""
+    made: T | None = field(default=None, metadata={"table": cls})
+    return made
+
+
 def tables(cls: type[T]) -> tuple[T, ...]:
     """Declare an array of tables; left out, it is empty."""
     made: tuple[T, ...] = field(default=(), metadata={"tables": cls})
@@ -60,11 +66,19 @@ def tables(cls: type[T]) -> tuple[T, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The text of one TOML file, parsed, with the place of every key."""
+    """One TOML file, parsed, with the place of every key.
+
+    Attributes:
+        file: its name, for people.
+        text: what it says.
+        values: of its keys.
+        locator: finds their places.
+    """
 
     file: str
-    values: Mapping[str, Any]
-    locator: Locator
+    text: str = field(repr=False)
+    values: Mapping[str, Any] = field(repr=False)
+    locator: Locator = field(repr=False)
 
     def written(self, path: KeyPath) -> Any:
         """Give the value of a key as it stands in the file, before any expansion; None where it is not written."""
@@ -101,7 +115,7 @@ def parse_document(file: str, text: str) -> Document | Problem:
         else:
             line, column = text.count("\n") + 1, None
         return Problem(file, f"not valid TOML: {reason}", line, column)
-    return Document(file, values, Locator(text))
+    return Document(file, text, values, Locator(text))
 
 
 def suggestion(name: str, known: list[str]) -> str:

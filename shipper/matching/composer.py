@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from shipper.events import Event, wire_time
 from shipper.matching.identifiers import EventIds
 from shipper.matching.json_fields import json_fields
+from shipper.matching.limits import key_of
+from shipper.matching.redaction import Redacted
 from shipper.matching.templates import BUILT_IN, Template
 from shipper.matching.timestamps import find_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime, tzinfo
 
     from shipper.events import Block, Origin
@@ -31,31 +33,81 @@ class Host:
     ip: str
 
 
-class Composer:
-    """Composes the events of one rule; what its templates do not name is not worked out. Not for use by two threads."""
+class Draft:
+    """A match of a rule that has limits, so that it may become an event, be counted, or be told of later.
 
-    def __init__(self, rule: Rule, host: Host, tally: Tally, group_id: int = 0) -> None:
+    Attributes:
+        time: of the event.
+    """
+
+    __slots__ = ("_block", "_composer", "_origin", "_record", "_values", "time")
+
+    def __init__(
+        self,
+        composer: Composer,
+        values: dict[str, str | None],
+        time: datetime,
+        record: LogRecord,
+        block: Block,
+        origin: Origin,
+    ) -> None:
+        """Keep what a template may name."""
+        self.time = time
+        self._composer = composer
+        self._values = values
+        self._record = record
+        self._block = block
+        self._origin = origin
+
+    def key(self, by: Iterable[str]) -> bytes:
+        """Give the key under which limits count it."""
+        return key_of(map(self._values.get, by))
+
+    def event(self, count: int = 1) -> Event:
+        """Give the event; `count` matches led to it."""
+        self._values["count"] = str(count)
+        return self._composer.event(self._values, self.time, self._record, self._block, self._origin)
+
+    def summary(self, count: int, first: str, last: str) -> Event:
+        """Give the closing event that tells of so many, this one the last."""
+        event = self.event(count)
+        throttle = self._composer.rule.throttle
+        if throttle is None:
+            return event
+        # not in the values: a capture of that name is one in all other templates
+        return event._replace(content=throttle.summary.fill({**self._values, "first": first, "last": last}))
+
+
+class Composer:
+    """Composes the events of one rule; what its templates do not name is not worked out. Not for use by two threads.
+
+    Attributes:
+        rule: the rule.
+    """
+
+    def __init__(self, rule: Rule, host: Host, tally: Tally, timeout: float, group_id: int = 0) -> None:
         """Prepare.
 
         Args:
             rule: the rule.
             host: for templates and ids.
             tally: where fallbacks are counted.
+            timeout: seconds for one search.
             group_id: application group where neither rule nor source names one.
         """
-        self._rule = rule
+        self.rule = rule
         self._host = host
         self._tally = tally
+        self._timeout = timeout
         self._group_id = group_id
-        templates = (rule.event, rule.content, rule.group_id)
-        names = {hole.name for each in templates if isinstance(each, Template) for hole in each.holes}
+        names = rule.names()
         self._ids = EventIds(host.hostname, rule.id)
         self._names_time = "time" in names
         self._names_file = "file" in names
         self._names_captures = bool(names - BUILT_IN) or (rule.time is not None and rule.time.field is not None)
 
     def compose(self, found: Pattern, record: LogRecord, block: Block, origin: Origin) -> Event:
-        """Give the event of a record.
+        """Give the event of a record, whatever the limits of its rule.
 
         Args:
             found: the match.
@@ -63,11 +115,41 @@ class Composer:
             block: in which it lies.
             origin: the one that the rule applies to.
         """
-        rule, text = self._rule, record.text
+        values, time = self._values(found, record, block, origin)
+        return self.event(values, time, record, block, origin)
+
+    def draft(self, found: Pattern, record: LogRecord, block: Block, origin: Origin) -> Draft:
+        """Give what may become an event, see `compose`."""
+        return Draft(self, *self._values(found, record, block, origin), record, block, origin)
+
+    def event(
+        self, values: Mapping[str, str | None], time: datetime, record: LogRecord, block: Block, origin: Origin
+    ) -> Event:
+        """Give the event of some values; see `compose`."""
+        rule = self.rule
+        name = rule.event.fill(values)
+        if not name.strip():
+            self._tally.name_fallbacks += 1
+            name = rule.id
+        content, group_id = rule.content.fill(values), self._find_group_id(values, origin)
+        number = None if block.first_line is None else block.first_line + record.number
+        identifier = values["id"] or ""
+        return Event(name, content, group_id, time, rule.id, block.path, record.offset, identifier, number, rule.shadow)
+
+    def _values(
+        self, found: Pattern, record: LogRecord, block: Block, origin: Origin
+    ) -> tuple[dict[str, str | None], datetime]:
+        """Give all that templates may name, without what is covered, and the time of the event."""
+        rule, text = self.rule, record.text
         fields = self._fields(record) if origin.json else None
         captures = self._captures(found, fields, origin) if self._names_captures else {}
+        # of the record as it is (spec, section 4 "Redact")
         time = self._time(captures, record, block, origin)
-        identifier = self._ids.of(block.head, record.offset, record.raw)
+        if rule.redact:
+            redacted = Redacted(text, rule.redact, self._timeout)
+            self._tally.redaction_failed += redacted.failed
+            text = redacted.text
+            captures = {**redacted.fields(fields or {}), **origin.fields, **redacted.captures(found)}
         # nothing from the log replaces a built-in (spec, section 4)
         values = {
             **captures,
@@ -78,19 +160,13 @@ class Composer:
             "source": origin.source or "",
             "rule": rule.id,
             "count": "1",
-            "id": identifier,
+            "id": self._ids.of(block.head, record.offset, record.raw),
         }
         if self._names_file:
             values["file"] = block.path.rsplit("/", 1)[-1]
         if self._names_time:
             values["time"] = wire_time(time)
-        name = rule.event.fill(values)
-        if not name.strip():
-            self._tally.name_fallbacks += 1
-            name = rule.id
-        content, group_id = rule.content.fill(values), self._find_group_id(values, origin)
-        number = None if block.first_line is None else block.first_line + record.number
-        return Event(name, content, group_id, time, rule.id, block.path, record.offset, identifier, number)
+        return values, time
 
     def _fields(self, record: LogRecord) -> Mapping[str, str | None] | None:
         """Give the fields of a record that is a JSON object; None of one that is something else, which is counted."""
@@ -109,7 +185,7 @@ class Composer:
         return captures
 
     def _time(self, captures: Mapping[str, str | None], record: LogRecord, block: Block, origin: Origin) -> datetime:
-        how, text, taken = self._rule.time, record.text, record.time or block.read_at
+        how, text, taken = self.rule.time, record.text, record.time or block.read_at
         zone = (how.zone if how else None) or origin.zone
         if how is None:
             return find_time(text, taken, zone) or _local(taken, zone)
@@ -122,7 +198,7 @@ class Composer:
 
     def _find_group_id(self, values: Mapping[str, str | None], origin: Origin) -> int:
         fallback = self._group_id if origin.group_id is None else origin.group_id
-        wanted = self._rule.group_id
+        wanted = self.rule.group_id
         if wanted is None:
             return fallback
         if not isinstance(wanted, Template):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from shipper.matching.judge import Judge
 from shipper.matching.lane import Lane
-from shipper.matching.records import LogRecord, is_escaped, records_at, records_of
+from shipper.matching.limits import Limits
+from shipper.matching.records import is_escaped, records_at, records_of
 from shipper.matching.sieve import Sieve
 from shipper.matching.spelling import spelling_of
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from shipper.matching.composer import Host
     from shipper.matching.judge import Unjudged
     from shipper.matching.plan import Plan
+    from shipper.matching.quarantine import Quarantine
+    from shipper.matching.records import LogRecord
     from shipper.matching.rule import Pattern, Rule
     from shipper.matching.tally import Tally
 
@@ -45,7 +48,13 @@ class Missed:
 
 
 class Engine:
-    """The rules at work on one host. Not safe for use by two threads."""
+    """The rules at work on one host. Not safe for use by two threads.
+
+    Attributes:
+        rules: in the order in which they judge a record.
+        limits: what their thresholds and throttles remember.
+        quarantine: which of them are set aside; None where none ever is.
+    """
 
     def __init__(
         self,
@@ -56,6 +65,8 @@ class Engine:
         *,
         for_any_source: bool = False,
         clock: Callable[[], float] = float,
+        limits: Limits | None = None,
+        quarantine: Quarantine | None = None,
     ) -> None:
         """Prepare.
 
@@ -66,9 +77,13 @@ class Engine:
             group_id: application group where neither rule nor source names one.
             for_any_source: whether the rules' `sources` are left out of account (`match`, `explain`).
             clock: seconds, by which the rules' time is told in their tallies; by default it stands still.
+            limits: what thresholds and throttles remember, to be told of these rules; None begins with nothing.
+            quarantine: sets rules aside whose searches take too long again and again; None lets them judge on.
         """
-        self._rules = tuple(rules)
-        self._judge = Judge(rules, host, match_timeout, group_id, clock)
+        self.rules = tuple(rules)
+        self.limits = Limits() if limits is None else limits
+        self.quarantine = quarantine
+        self._judge = Judge(rules, host, match_timeout, self.limits, quarantine, group_id, clock)
         self._for_any_source = for_any_source
         self._lanes: dict[tuple[bool | str | None, ...], Lane] = {}
         self._missed: list[Missed] = []
@@ -102,33 +117,43 @@ class Engine:
         return taken
 
     def match(self, block: Block) -> list[Event]:
-        """Give the events of a block, in the order offset, then rule."""
+        """Give the events of a block, in the order offset, then rule; those of rules in the shadow are among them."""
+        return self.match_records(block)[0]
+
+    def finish(self) -> list[Event]:
+        """Give the events that tell what throttles hold back, when nothing more is matched."""
+        return self.limits.finish()
+
+    def match_records(self, block: Block) -> tuple[list[Event], set[int]]:
+        """Give the events of a block, see `match`, and the offsets of the records that made some or were counted."""
         origins = (block.origin, *block.others)
         lane = self._lane_of(origins, escaped=is_escaped(block))
         if not lane.rules:
-            return []
+            return [], set()
         plan = lane.see(block.data)
         if self._misses(lane, plan, block):
             plan = lane.see(block.data)
+        if self.quarantine is not None:
+            self.quarantine.release()
         events: list[Event] = []
-        in_vain = 0
+        wanted: set[int] = set()
+        judged = 0
         for record, places, found in self._proposed(lane, plan, block):
-            before = len(events)
+            judged += 1
             for place in places:
                 rule, origin = lane.rules[place]
-                event = self._judge.judge(rule, record, block, origins[origin], found.get(place))
-                if event is not None:
-                    events.append(event)
-                    if rule.final:
+                made = self._judge.judge(rule, record, block, origins[origin], found.get(place))
+                if made is not None:
+                    events += made
+                    wanted.add(record.offset)
+                    if rule.final and not rule.shadow:
                         break
-            in_vain += len(events) == before
-        lane.note(len(block.data), 0 if plan.always else in_vain)
-        return events
-
-    def judge(self, rule: Rule, block: Block) -> Event | None:
-        """Give the event that a rule makes of a block taken as one record, whatever newlines it holds."""
-        record = LogRecord(block.data, block.origin.encoding, block.offset, 0)
-        return self._judge.judge(rule, record, block, block.origin)
+        if self.quarantine is not None and self.quarantine.aside:
+            for rule, _ in lane.rules:
+                if rule.id in self.quarantine.aside:
+                    self.quarantine.pass_by(rule.id, block)
+        lane.note(len(block.data), 0 if plan.always else judged - len(wanted))
+        return events, wanted
 
     def _proposed(
         self, lane: Lane, plan: Plan, block: Block
@@ -167,7 +192,7 @@ class Engine:
         key = (escaped, origins[0].encoding, *names)
         lane = self._lanes.get(key)
         if lane is None:
-            places = [(rule, place) for rule in self._rules if (place := self._place(rule, names)) is not None]
+            places = [(rule, place) for rule in self.rules if (place := self._place(rule, names)) is not None]
             spelling = spelling_of(origins[0].encoding, escaped=escaped)
             lane = self._lanes[key] = Lane(places, spelling, self._distrusted)
         return lane

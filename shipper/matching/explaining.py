@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from shipper.matching.composer import Composer
 from shipper.matching.literals import required_literals
+from shipper.matching.redaction import Redacted
 from shipper.matching.tally import Tally
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Explanation:
     Attributes:
         rule: its id.
         outcome: in a word.
-        reason: why it is no event; empty when it is.
+        reason: why it is no event; of one that is, what may keep it back.
         captures: by name or number; None for one that took no part.
         event: when it matched.
         seconds: that the searches took; None when there were none.
@@ -89,7 +90,7 @@ def explain(
             yield Explanation(rule.id, Outcome.NOT_ASKED, f"rule '{final}' before it is final")
             continue
         explained = _explain(rule, record, block, host, rule.timeout or match_timeout, group_id)
-        if explained.outcome is Outcome.MATCHED and rule.final:
+        if explained.outcome is Outcome.MATCHED and rule.final and not rule.shadow:
             final = rule.id
         yield explained
 
@@ -111,9 +112,9 @@ def _explain(rule: Rule, record: LogRecord, block: Block, host: Host, timeout: f
                 return Explanation(rule.id, Outcome.NO_MATCH, _why_not(rule, text), seconds=spent)
         elif found is not None:
             said = f"number {place} of 'ignore' matches, too: {pattern.pattern}"
-            return Explanation(rule.id, Outcome.IGNORED, said, _captures(match), seconds=spent)
-    event = Composer(rule, host, Tally(), group_id).compose(match, record, block, block.origin)
-    return Explanation(rule.id, Outcome.MATCHED, "", _captures(match), event, spent)
+            return Explanation(rule.id, Outcome.IGNORED, said, _captures(rule, match, timeout), seconds=spent)
+    event = Composer(rule, host, Tally(), timeout, group_id).compose(match, record, block, block.origin)
+    return Explanation(rule.id, Outcome.MATCHED, _but(rule), _captures(rule, match, timeout), event, spent)
 
 
 def _timed(pattern: Pattern, text: str, timeout: float) -> tuple[Pattern | None, float]:
@@ -128,9 +129,23 @@ def _timed(pattern: Pattern, text: str, timeout: float) -> tuple[Pattern | None,
     return found, best
 
 
-def _captures(match: Pattern) -> dict[str, str | None]:
-    names = {number: name for name, number in match.re.groupindex.items()}
-    return {names.get(number, str(number)): value for number, value in enumerate(match.groups(), start=1)}
+def _but(rule: Rule) -> str:
+    """Say what keeps the event back, or may."""
+    said = []
+    if rule.shadow:
+        said.append("in the shadow: nothing is sent")
+    if rule.threshold is not None:
+        said.append(f"an event only at {rule.threshold.count} matches within {rule.threshold.within:g} s")
+    if rule.throttle is not None:
+        said.append(f"at most {rule.throttle.max} events in {rule.throttle.per:g} s")
+    return "; ".join(said)
+
+
+def _captures(rule: Rule, match: Pattern, timeout: float) -> dict[str, str | None]:
+    """Give the groups, by name or number, without what is redacted."""
+    names = {str(number): name for name, number in match.re.groupindex.items()}
+    values = Redacted(match.string, rule.redact, timeout).captures(match)
+    return {names.get(number, number): values[number] for number in map(str, range(1, match.re.groups + 1))}
 
 
 def _why_not(rule: Rule, text: str) -> str:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.events import Block, Event, Origin
-    from shipper.matching.composer import Host
+    from shipper.matching.composer import Draft, Host
+    from shipper.matching.limits import Limits
+    from shipper.matching.quarantine import Quarantine
     from shipper.matching.records import LogRecord
     from shipper.matching.rule import Pattern, Rule
     from shipper.matching.sieve import Sieve
@@ -48,10 +50,14 @@ class Judge:
         rules: Sequence[Rule],
         host: Host,
         match_timeout: float,
+        limits: Limits,
+        quarantine: Quarantine | None,
         group_id: int = 0,
         clock: Callable[[], float] = float,
     ) -> None:
         """Prepare; see `Engine`."""
+        self._limits = limits
+        self._quarantine = quarantine
         self.unjudged_forgotten = 0
         self._clock = clock
         self._prepared = {rule.id: _Prepared(rule, host, match_timeout, group_id) for rule in rules}
@@ -60,8 +66,10 @@ class Judge:
 
     def judge(
         self, rule: Rule, record: LogRecord, block: Block, origin: Origin, found: Pattern | None = None
-    ) -> Event | None:
-        """Give the event of a record; None when the rule does not match, or ignores it.
+    ) -> Sequence[Event] | None:
+        """Give what comes of a record; None when the rule does not match, or ignores it.
+
+        That is its event as a rule; none when the rule's limits keep it back, and perhaps some that tell of others.
 
         Args:
             rule: the rule.
@@ -72,6 +80,8 @@ class Judge:
         """
         prepared = self._prepared[rule.id]
         tally = prepared.tally
+        if self._is_aside(rule):
+            return None
         began = self._clock()
         if found is None:
             tally.judged += 1
@@ -89,10 +99,30 @@ class Judge:
             tally.ignored += 1
             return None
         tally.matched += 1
-        return prepared.composer.compose(found, record, block, origin)
+        if rule.threshold is None and rule.throttle is None:
+            return (prepared.composer.compose(found, record, block, origin),)
+        return self._limited(rule, prepared.composer.draft(found, record, block, origin), block, tally)
+
+    def _limited(self, rule: Rule, draft: Draft, block: Block, tally: Tally) -> Sequence[Event]:
+        now, count = block.read_at.timestamp(), 1
+        if rule.threshold is not None:
+            count = self._limits.count(rule, draft.key(rule.threshold.by), draft.time.timestamp(), now)
+            if not count:
+                tally.below += 1
+                return ()
+        if rule.throttle is None:
+            return (draft.event(count),)
+        events, passes = self._limits.throttle(rule, draft.key(rule.throttle.by), draft, now)
+        if passes:
+            events.append(draft.event(count))
+        else:
+            tally.held += 1
+        return events
 
     def sift(self, rule: Rule, sieve: Sieve, block: Block) -> list[tuple[int, Pattern]]:
         """Search every record of a block; gives the numbers of those that the rule matches, with their matches."""
+        if self._is_aside(rule):
+            return []
         prepared = self._prepared[rule.id]
         search, timeout, texts = rule.match.search, prepared.timeout, sieve.texts
         began = self._clock()
@@ -100,17 +130,26 @@ class Judge:
             # a loop of its own for each rule, with nothing else in it
             found = [(n, match) for n, text in enumerate(texts) if (match := search(text, timeout=timeout)) is not None]
         except _STOPPED:
-            each = [(n, self._find(rule.match, prepared, sieve.record(n), block)) for n in range(len(texts))]
-            found = [(n, match) for n, match in each if match is not None]
+            found = []
+            for n in range(len(texts)):
+                if self._is_aside(rule):
+                    break
+                if (match := self._find(rule.match, prepared, sieve.record(n), block)) is not None:
+                    found.append((n, match))
         prepared.tally.judged += len(texts)
         prepared.tally.seconds += self._clock() - began
         return found
+
+    def _is_aside(self, rule: Rule) -> bool:
+        return self._quarantine is not None and rule.id in self._quarantine.aside
 
     def _find(self, pattern: Pattern, prepared: _Prepared, record: LogRecord, block: Block) -> Pattern | None:
         try:
             return pattern.search(record.text, timeout=prepared.timeout)
         except _STOPPED:
             prepared.tally.timed_out += 1
+            if self._quarantine is not None:
+                self._quarantine.strike(prepared.rule)
             if len(self._unjudged) < MAX_UNJUDGED:
                 self._unjudged.append(Unjudged(prepared.rule, block.path, record.offset, len(record.raw)))
             else:
@@ -137,4 +176,4 @@ class _Prepared:
         self.rule = rule.id
         self.tally = Tally()
         self.timeout = rule.timeout or match_timeout
-        self.composer = Composer(rule, host, self.tally, group_id)
+        self.composer = Composer(rule, host, self.tally, self.timeout, group_id)

@@ -1,12 +1,16 @@
 """Runs the tests that rules carry: `[[rule.test]]` (spec, section 4 "Tests").
 
-A test judges its rule alone: `sources` and other rules do not apply. It runs the same engine as the agent, on a
-host named `host` whose local zone is UTC, so that it passes everywhere or nowhere.
+A test judges its rule alone: `sources` and other rules do not apply, and for a single `line` neither do threshold
+and throttle. With `lines` they do, on the lines' own times, and what a throttle still holds back at the end is told.
+It runs the same engine as the agent, on a host named `host` whose local zone is UTC, so that it passes everywhere or
+nowhere.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -14,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from shipper.config import kinds
 from shipper.config.reader import suggestion
-from shipper.events import Block, Origin, wire_time
+from shipper.events import Block, Origin, Record, wire_time
 from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from shipper.events import Event
     from shipper.matching.rule import Rule
@@ -33,17 +37,8 @@ _STAR = re.compile(r"(?<!\\)\*")
 _KEYS = ("event", "content", "group_id", "time")
 
 
-@dataclass(frozen=True, slots=True)
-class Expectation:
-    """What a test expects.
-
-    Attributes:
-        matches: whether there is to be an event at all.
-        values: expected values by key, as patterns in which `*` stands for anything; keys not there are not compared.
-    """
-
-    matches: bool
-    values: Mapping[str, str]
+Expectation = Mapping[str, str]
+"""What a test expects of an event: values by key, in which `*` stands for anything; others are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +49,11 @@ class Case:
         rule: the rule that is judged.
         file: the rule file.
         line_number: where the test stands in it.
-        line: the record.
-        expectation: what is to come of it.
-        path: the record's file.
-        source: the record's source.
+        lines: the records.
+        expected: the events that are to come of them, in order.
+        is_sequence: whether it has `lines`, so that the rule's limits apply.
+        path: the records' file.
+        source: their source.
         fields: the source's constants.
         now: the time of reading.
     """
@@ -65,8 +61,9 @@ class Case:
     rule: Rule
     file: str
     line_number: int
-    line: str
-    expectation: Expectation
+    lines: tuple[str, ...]
+    expected: tuple[Expectation, ...]
+    is_sequence: bool = False
     path: str = DEFAULT_PATH
     source: str = "test"
     fields: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -95,10 +92,20 @@ class Outcome:
         return not self.differences
 
 
-def parse_expectation(value: object) -> Expectation:
-    """Take `"no match"` or a table of expected values (a kind, see `config.kinds`)."""
+def parse_expected(value: object) -> Expectation | tuple[Expectation, ...]:
+    """Take a table of expected values, an array of them, or `"no match"` (a kind, see `config.kinds`).
+
+    Returns:
+        A table alone for a table, else those of the array; none for `"no match"`.
+    """
     if value == NO_MATCH:
-        return Expectation(matches=False, values={})
+        return ()
+    if isinstance(value, list):
+        return tuple(map(_expectation, value))
+    return _expectation(value)
+
+
+def _expectation(value: object) -> Expectation:
     if not isinstance(value, dict):
         raise ValueError(f'must be "{NO_MATCH}" or a table such as {{ event = "DiskFull", content = "*full*" }}')
     values: dict[str, str] = {}
@@ -113,7 +120,7 @@ def parse_expectation(value: object) -> Expectation:
             values[name] = item.isoformat()
         else:
             values[name] = str(item)
-    return Expectation(matches=True, values=values)
+    return values
 
 
 def parse_now(value: object) -> datetime:
@@ -135,19 +142,42 @@ def prove(cases: Sequence[Case]) -> list[Outcome]:
 
 
 def _run(case: Case) -> Outcome:
+    rule = case.rule
+    if not case.is_sequence:
+        rule = dataclasses.replace(rule, threshold=None, throttle=None)
+    engine = Engine([rule], PROVING_HOST, _TIMEOUT_SECONDS, for_any_source=True)
+    events = [*engine.match(_block(case)), *engine.finish()]
+    if len(events) == len(case.expected):
+        prefixes = [f"{number}." if case.is_sequence else "" for number in range(1, len(events) + 1)]
+        each = zip(prefixes, case.expected, events, strict=True)
+        return Outcome(case, tuple(difference for one in each for difference in _compare(*one)))
+    got = [f"{event.name}: {event.content}" for event in events]
+    if case.is_sequence:
+        found = (Difference("events", _listed(map(_wanted, case.expected)), _listed(got)),)
+    else:
+        found = (Difference("event", *(_wanted(case.expected[0]), NO_MATCH) if case.expected else (NO_MATCH, got[0])),)
+    return Outcome(case, found)
+
+
+def _block(case: Case) -> Block:
+    """Give the records; each may hold newlines: it is one, whatever the framing would make of it."""
+    data = bytearray()
+    records = []
+    for line in case.lines:
+        start = len(data)
+        data += line.encode("utf-8", "replace")
+        records.append(Record(start, len(data), start))
+        data += b"\n"
     origin = Origin(case.source, "utf-8", UTC, None, case.fields)
-    data = case.line.encode("utf-8", "replace")
-    engine = Engine([case.rule], PROVING_HOST, _TIMEOUT_SECONDS, for_any_source=True)
-    # a `line` may hold newlines: it is one record, whatever the framing would make of it
-    event = engine.judge(case.rule, Block(origin, case.path, data, 0, data.split(b"\n")[0], case.now))
-    return Outcome(case, tuple(_compare(case.expectation, event)))
+    whole = bytes(data)
+    return Block(origin, case.path, whole, 0, whole.split(b"\n")[0], case.now, records=tuple(records))
 
 
-def _compare(expectation: Expectation, event: Event | None) -> list[Difference]:
-    if event is None:
-        return [Difference("event", _wanted(expectation), NO_MATCH)] if expectation.matches else []
-    if not expectation.matches:
-        return [Difference("event", NO_MATCH, f"{event.name}: {event.content}")]
+def _listed(texts: Iterable[str]) -> str:
+    return "\n".join(texts) or "none"
+
+
+def _compare(prefix: str, expectation: Expectation, event: Event) -> list[Difference]:
     got = {
         "event": event.name,
         "content": event.content,
@@ -155,14 +185,14 @@ def _compare(expectation: Expectation, event: Event | None) -> list[Difference]:
         "time": wire_time(event.time),
     }
     return [
-        Difference(name, wanted, got[name])
-        for name, wanted in expectation.values.items()
+        Difference(f"{prefix}{name}", wanted, got[name])
+        for name, wanted in expectation.items()
         if not (_fits(wanted, got[name]) or (name == "time" and _same_moment(wanted, event.time)))
     ]
 
 
 def _wanted(expectation: Expectation) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in expectation.values.items()) or "an event"
+    return ", ".join(f"{name} = {value}" for name, value in expectation.items()) or "an event"
 
 
 def _fits(wanted: str, got: str) -> bool:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from shipper.config import kinds
-from shipper.config.reader import REQUIRED, key, table, tables
-from shipper.matching.proving import parse_expectation, parse_now
+from shipper.config.reader import REQUIRED, key, optional_table, table, tables
+from shipper.matching.proving import parse_expected, parse_now
 from shipper.matching.templates import Template, parse_template
 from shipper.matching.timestamps import TimeFormat, parse_format
 
@@ -75,16 +75,45 @@ class TimeTable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdTable:
+    """`[rule.threshold]`."""
+
+    count: int = key(REQUIRED, kinds.parse_positive_count)
+    within: float = key(REQUIRED, kinds.parse_positive_duration)
+    by: tuple[str, ...] = key([], kinds.parse_texts)
+    max_keys: int = key(10_000, kinds.parse_positive_count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottleTable:
+    """`[rule.throttle]`."""
+
+    max: int = key(REQUIRED, kinds.parse_count)
+    per: float = key(REQUIRED, kinds.parse_positive_duration)
+    by: tuple[str, ...] = key([], kinds.parse_texts)
+    max_keys: int = key(10_000, kinds.parse_positive_count)
+    summary: Template = key("{count} more between {first} and {last}: {line}", read_template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedactTable:
+    """`[[rule.redact]]`, and `[[redact]]` at the top of a file."""
+
+    pattern: Pattern = key(REQUIRED, parse_pattern)
+    replace: str = key("***", kinds.parse_text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaseTable:
     """`[[rule.test]]`."""
 
-    line: str = key(REQUIRED, kinds.parse_text)
-    expect: Expectation = key(REQUIRED, parse_expectation)
+    line: str | None = key(None, kinds.parse_text)
+    lines: tuple[str, ...] | None = key(None, kinds.parse_some_texts)
+    expect: Expectation | tuple[Expectation, ...] = key(REQUIRED, parse_expected)
     path: str | None = key(None, kinds.parse_name)
     source: str | None = key(None, kinds.parse_name)
     fields: dict[str, str] | None = key(None, kinds.parse_fields)
     now: datetime | None = key(None, parse_now)
-    lines: Any = key(None, _unknown, later=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +130,11 @@ class RuleTable:
     content: Template = key("{line}", read_template)
     final: bool = key(False, kinds.parse_boolean)
     match_timeout: float | None = key(None, kinds.parse_positive_duration)
-    shadow: bool = key(False, kinds.parse_boolean, later=True)
-    threshold: Any = key(None, _unknown, later=True)
-    throttle: Any = key(None, _unknown, later=True)
-    redact: Any = key(None, _unknown, later=True)
+    shadow: bool = key(False, kinds.parse_boolean)
     time: TimeTable = table(TimeTable)
+    threshold: ThresholdTable | None = optional_table(ThresholdTable)
+    throttle: ThrottleTable | None = optional_table(ThrottleTable)
+    redact: tuple[RedactTable, ...] = tables(RedactTable)
     test: tuple[CaseTable, ...] = tables(CaseTable)
 
 
@@ -115,4 +144,4 @@ class RuleFile:
 
     rule: Any = key([], _unknown)
     grok: Any = key(None, _unknown)
-    redact: Any = key(None, _unknown, later=True)
+    redact: tuple[RedactTable, ...] = tables(RedactTable)

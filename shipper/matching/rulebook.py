@@ -22,9 +22,10 @@ from shipper.matching.grok_names import read_names, with_names
 from shipper.matching.literals import required_literals
 from shipper.matching.pricing import seconds_per_line
 from shipper.matching.proving import DEFAULT_NOW, DEFAULT_PATH, Case
-from shipper.matching.rule import Rule, RuleTime
+from shipper.matching.redaction import Redaction
+from shipper.matching.rule import Rule, RuleTime, Threshold, Throttle
 from shipper.matching.rule_file import RuleFile, RuleTable
-from shipper.matching.templates import BUILT_IN, Template
+from shipper.matching.templates import BUILT_IN, SUMMARY, Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from shipper.config.locator import KeyPath
     from shipper.config.model import Config, SourceTable
     from shipper.config.reader import Document
+    from shipper.matching.rule_file import CaseTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,18 @@ class Rulebook:
     Attributes:
         rules: in the order in which they judge a record.
         cases: the tests that they carry.
-        files: where they came from.
+        documents: the files that they came from.
+        redact: what no line shows, whatever rule matches it, or none; each rule has it too.
     """
 
     rules: tuple[Rule, ...]
     cases: tuple[Case, ...]
-    files: tuple[Path, ...]
+    documents: tuple[Document, ...]
+    redact: tuple[Redaction, ...] = ()
+
+    def redactions(self) -> tuple[Redaction, ...]:
+        """Give all that any rule redacts, for lines that are shown without having been matched."""
+        return tuple(dict.fromkeys((*self.redact, *(each for rule in self.rules for each in rule.redact))))
 
 
 def load_configured_rules(config: Config) -> tuple[Rulebook, tuple[Problem, ...]]:
@@ -87,17 +95,38 @@ def load_rules(
     Raises:
         ConfigurationError: with every problem of every file.
     """
-    rules: list[Rule] = []
-    cases: list[Case] = []
+    documents: list[Document] = []
     problems: list[Problem] = []
-    places: dict[str, str] = {}
     for file in files:
         try:
-            document = read_document(file)
+            documents.append(read_document(file))
         except ConfigurationError as error:
             problems += error.problems
-            continue
+    try:
+        return rules_of(documents, sources, problems)
+    except ConfigurationError as error:
+        order = [str(file) for file in files]
+        raise ConfigurationError(sorted(error.problems, key=lambda problem: order.index(problem.file))) from None
+
+
+def rules_of(
+    documents: Sequence[Document], sources: Sequence[SourceTable] | None = None, unread: Sequence[Problem] = ()
+) -> tuple[Rulebook, tuple[Problem, ...]]:
+    """Make rules of rule files that are read already; see `load_rules`.
+
+    Args:
+        documents: the files, in order.
+        sources: those of the configuration, if one is at hand.
+        unread: what was wrong with others, to be told together.
+    """
+    rules: list[Rule] = []
+    tests: list[tuple[Document, int, RuleTable]] = []
+    for_all: list[Redaction] = []
+    problems = list(unread)
+    places: dict[str, str] = {}
+    for document in documents:
         here: list[Problem] = []
+        for_all += _read_redactions(document, here)
         for found in _read_rules(document, here):
             if found.id in places:
                 said = f"the id is already used at {places[found.id]}; ids are unique over all files"
@@ -109,11 +138,13 @@ def load_rules(
                 here += _Check(document, found, found.readable, sources).problems()
             if found.whole is not None:
                 rules.append(_rule(found.whole, has_time="time" in document.values["rule"][found.number]))
-                cases += _cases(document, found.number, found.whole, rules[-1])
+                tests.append((document, found.number, found.whole))
         problems += sorted(here, key=lambda problem: (problem.line or 0, problem.column or 0))
     if any(not problem.warning for problem in problems):
         raise ConfigurationError(problems)
-    return Rulebook(tuple(rules), tuple(cases), tuple(files)), tuple(problems)
+    whole = tuple(dataclasses.replace(rule, redact=(*rule.redact, *for_all)) for rule in rules)
+    cases = [case for rule, test in zip(whole, tests, strict=True) for case in _cases(*test, rule)]
+    return Rulebook(whole, tuple(cases), tuple(documents), tuple(for_all)), tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +157,17 @@ class _Found:
     readable: RuleTable | None
 
 
+def _read_redactions(document: Document, problems: list[Problem]) -> list[Redaction]:
+    """Read the top of a file, and give what it redacts for all rules; problems are added to the list."""
+    reader = TableReader(document)
+    made = reader.read(RuleFile, document.values)
+    problems += reader.problems
+    return [] if made is None else [Redaction(each.pattern, each.replace) for each in made.redact]
+
+
 def _read_rules(document: Document, problems: list[Problem]) -> Iterator[_Found]:
     """Read the rules of a file; problems of single keys are added to the list, each with the rule's id."""
     reader = TableReader(document)
-    reader.read(RuleFile, document.values)
     found = document.values.get("rule", [])
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         reader.problems.append(document.problem(("rule",), "rules are written as [[rule]], with two brackets"))
@@ -158,6 +196,7 @@ def _readable_part(document: Document, number: int, values: Mapping[str, object]
 
 
 def _rule(made: RuleTable, *, has_time: bool) -> Rule:
+    often, most = made.threshold, made.throttle
     return Rule(
         id=made.id,
         match=made.match,
@@ -169,6 +208,10 @@ def _rule(made: RuleTable, *, has_time: bool) -> Rule:
         final=made.final,
         time=RuleTime(made.time.format, made.time.field, made.time.zone) if has_time else None,
         timeout=made.match_timeout,
+        shadow=made.shadow,
+        threshold=None if often is None else Threshold(often.count, often.within, often.by, often.max_keys),
+        throttle=None if most is None else Throttle(most.max, most.per, most.by, most.max_keys, most.summary),
+        redact=tuple(Redaction(each.pattern, each.replace) for each in made.redact),
     )
 
 
@@ -178,8 +221,9 @@ def _cases(document: Document, number: int, made: RuleTable, rule: Rule) -> Iter
             rule=rule,
             file=document.file,
             line_number=document.locator.find(("rule", number, "test", place)).line,
-            line=test.line,
-            expectation=test.expect,
+            lines=(test.line,) if test.line is not None else test.lines or (),
+            is_sequence=test.lines is not None,
+            expected=test.expect if isinstance(test.expect, tuple) else (test.expect,),
             path=test.path or DEFAULT_PATH,
             source=test.source or "test",
             fields=test.fields or {},
@@ -209,6 +253,9 @@ class _Check:
         for key, template in (("event", made.event), ("content", made.content), ("group_id", made.group_id)):
             if isinstance(template, Template):
                 self._check_names(key, template)
+        self._check_limits()
+        for place, test in enumerate(made.test):
+            self._check_case(place, test)
         if made.time.field is not None and made.time.field not in self._captures and not self._has_json():
             close = suggestion(made.time.field, sorted(self._captures))
             said = f"'field' names the capture '{made.time.field}', which 'match' does not have{close}"
@@ -228,16 +275,47 @@ class _Check:
             self._report("match", said, warning=True)
         return self._found
 
-    def _check_names(self, key: str, template: Template) -> None:
-        numbers = {str(number) for number in range(1, self._made.match.groups + 1)}
-        known = self._captures | BUILT_IN | self._field_names() | numbers
+    def _check_limits(self) -> None:
+        often, most = self._made.threshold, self._made.throttle
+        for name in () if often is None else often.by:
+            self._check_by("threshold.by", name)
+        for name in () if most is None else most.by:
+            self._check_by("throttle.by", name)
+        if most is not None:
+            self._check_names("throttle.summary", most.summary, SUMMARY)
+
+    def _check_by(self, key: str, name: str) -> None:
+        known = self._captures | BUILT_IN | self._field_names() | self._numbers
+        if name not in known and not self._has_json():
+            said = "which is no capture of 'match', no built-in, no field of a source"
+            self._report(key, f"'by' names '{name}', {said}{suggestion(name, sorted(known))}")
+
+    def _check_case(self, place: int, test: CaseTable) -> None:
+        if (test.line is None) == (test.lines is None):
+            said = "a test has either 'line' or 'lines'" if test.lines else "the key 'line' is missing, or 'lines'"
+            self._report_case(place, said)
+        elif test.lines is not None and not isinstance(test.expect, tuple):
+            self._report_case(place, "'expect' of 'lines' is an array, with a table for each event: [{ event = ... }]")
+        elif test.lines is None and isinstance(test.expect, tuple) and test.expect:
+            self._report_case(place, "'expect' of one 'line' is a table; an array belongs to 'lines'")
+
+    def _report_case(self, place: int, message: str) -> None:
+        path: KeyPath = ("rule", self._number, "test", place)
+        self._found.append(self._document.problem(path, message, rule=self._id))
+
+    @functools.cached_property
+    def _numbers(self) -> set[str]:
+        return {str(number) for number in range(1, self._made.match.groups + 1)}
+
+    def _check_names(self, key: str, template: Template, further: frozenset[str] = frozenset()) -> None:
+        known = self._captures | BUILT_IN | self._field_names() | self._numbers | further
         for hole in template.holes:
             if hole.name not in known and not self._has_json():
                 close = suggestion(hole.name, sorted(known))
                 if not close and self._sources is None:
                     close = "; if it is a field of a source, name the configuration with -c"
                 said = f"which is no capture of 'match', no built-in, no field of a source{close}"
-                self._report(key, f"'{key}' uses {{{hole.name}}}, {said}")
+                self._report(key, f"'{key.rpartition('.')[2]}' uses {{{hole.name}}}, {said}")
             elif hole.default is None and hole.name not in BUILT_IN and hole.name in self._absent:
                 said = (
                     f"'{key}' uses {{{hole.name}}}, which may take no part in a match and is empty then; "

@@ -18,6 +18,9 @@ class Tally:
         time_fallbacks: events whose `[rule.time]` found no time, so that they carry the time of reading.
         group_id_fallbacks: events whose `group_id` template gave no number.
         name_fallbacks: events whose `event` template gave nothing.
+        redaction_failed: events whose record is not shown, since a redaction took too long.
+        below: matches that made no event, for `[rule.threshold]` asks for more of them.
+        held: events that `[rule.throttle]` held back, to be told by one more.
         json_invalid: matched records of a JSON source that are no JSON object, so that they have no fields.
     """
 
@@ -29,4 +32,7 @@ class Tally:
     time_fallbacks: int = 0
     group_id_fallbacks: int = 0
     name_fallbacks: int = 0
+    redaction_failed: int = 0
+    below: int = 0
+    held: int = 0
     json_invalid: int = 0

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 BUILT_IN = frozenset({"line", "path", "file", "hostname", "ip", "source", "rule", "time", "count", "id"})
 
 
+SUMMARY = frozenset({"first", "last"})
+"""What `summary` of a throttle may name besides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hole:
     """A place in a template that is filled.

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
+    from shipper.events import LimitState
+
 WRITE_EVENT = "INSERT INTO outbox (rule, event_id, payload) VALUES (?, ?, ?)"
 EVENTS_AT_ONCE = 50
 """Rows of one statement: it costs half as much as fifty, and more rows gain no more."""
@@ -49,6 +51,9 @@ WRITE_PAST = f"INSERT INTO past (log, place, {_CHECKPOINT}) VALUES (?, ?, {_VALU
 READ_HISTORIES = "SELECT log, modified, set_back FROM histories"
 WRITE_HISTORY = "INSERT INTO histories (log, modified, set_back) VALUES (?, ?, ?)"
 FORGET_HISTORY = "DELETE FROM histories WHERE log = ?"
+READ_LIMITS = "SELECT rule, kind, key, state FROM limits"
+WRITE_LIMIT = "INSERT OR REPLACE INTO limits (rule, kind, key, state) VALUES (?, ?, ?, ?)"
+FORGET_LIMIT = "DELETE FROM limits WHERE rule = ? AND kind = ? AND key = ?"
 FORGET_PAST = "DELETE FROM past WHERE log = ?"
 
 # device and inode are unsigned numbers of 64 bits, SQLite's are signed
@@ -121,6 +126,12 @@ def checkpoint_of(row: tuple[Any, ...]) -> Checkpoint:
 
 def _signed(number: int) -> int:
     return number - 2 * _SIGNED if number >= _SIGNED else number
+
+
+def write_limits(run: sqlite3.Connection, limits: Sequence[LimitState]) -> None:
+    """Keep what limits remember now, and forget what they do not any more."""
+    run.executemany(FORGET_LIMIT, [limit[:3] for limit in limits if limit.state is None])
+    run.executemany(WRITE_LIMIT, [limit for limit in limits if limit.state is not None])
 
 
 def write_events(run: sqlite3.Connection, events: Sequence[tuple[str, str, bytes]]) -> None:

@@ -198,6 +198,8 @@ def _is_whole(run: sqlite3.Connection, table: Table) -> bool:
 def _rewind(into: sqlite3.Connection) -> None:
     """Set positions back: every file is read again, also one that has another name by now."""
     into.execute("DELETE FROM past")
+    # what was counted comes again
+    into.execute("DELETE FROM limits")
     into.execute("DELETE FROM files WHERE finished")
     into.execute("UPDATE files SET offset = 0, guard_length = 0, line = 0")
 

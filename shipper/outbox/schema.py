@@ -109,6 +109,18 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # whether the clock was seen to be behind what was read of the log since then
         "ALTER TABLE histories ADD COLUMN set_back INTEGER NOT NULL DEFAULT 0",
     ),
+    (
+        # what thresholds and throttles remember, as a JSON array, by rule and hash of what they count apart
+        """
+        CREATE TABLE limits (
+            rule TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            key BLOB NOT NULL,
+            state BLOB NOT NULL,
+            PRIMARY KEY (rule, kind, key)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

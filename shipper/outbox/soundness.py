@@ -24,6 +24,8 @@ LONGEST_STRETCH = 64 * 1024
 """More bytes than a fingerprint is ever taken of."""
 _SURE_BYTES = 64
 _LINE_STATES = frozenset(int(state) for state in LineState)
+_LIMITS = {"threshold": 2, "throttle": 6}
+"""How many values the state of a limit has, by its kind."""
 _KINDS: Mapping[str, type] = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
 
 
@@ -184,6 +186,14 @@ def _is_history(row: Mapping[str, object]) -> bool:
     return sound and row.get("set_back", 0) in {0, 1}
 
 
+def _is_limit(row: Mapping[str, object]) -> bool:
+    try:
+        state = json.loads(row["state"] if isinstance(row["state"], bytes) else "")
+    except ValueError:
+        return False
+    return isinstance(state, list) and row["kind"] in _LIMITS and len(state) == _LIMITS[str(row["kind"])]
+
+
 def _is_loss(row: Mapping[str, object]) -> bool:
     return row["what"] in {"bytes", "events"} and _is_amount(row)
 
@@ -205,6 +215,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "outbox": _is_event,
     "dead_letters": _is_event,
     "sources": _is_source,
+    "limits": _is_limit,
     "losses": _is_loss,
     "counters": _is_amount,
 }

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from shipper.events import LimitState
 from shipper.outbox import rows
 from shipper.outbox.backlog import Backlog, Movement
 from shipper.outbox.opening import open_or_set_aside
@@ -126,6 +127,10 @@ class Store:
         """Give what lay beside each log when it was accounted for."""
         return dict(map(rows.history_of, self._query(rows.READ_HISTORIES)))
 
+    def limits(self) -> list[LimitState]:
+        """Give what thresholds and throttles remember."""
+        return [LimitState(*row) for row in self._query(rows.READ_LIMITS)]
+
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that this store has scanned to the end once, by name."""
         return dict(map(rows.source_of, self._query(rows.READ_SOURCES)))
@@ -162,6 +167,7 @@ class Store:
         past: Mapping[str, Sequence[Checkpoint]] | None = None,
         histories: Mapping[str, History | None] | None = None,
         scanned: Mapping[str, Sequence[str]] | None = None,
+        limits: Sequence[LimitState] = (),
         read: int = 0,
     ) -> None:
         """Commit what one pass over the files changed, all of it or nothing.
@@ -174,6 +180,7 @@ class Store:
             past: by log all that is remembered of its content that is no more; replaces what was.
             histories: by log what lay beside it; None for a log that is no more.
             scanned: sources whose first scan is complete, with their globs.
+            limits: what thresholds and throttles remember otherwise than before.
             read: bytes that were matched to come to these checkpoints; skipped ones are among `losses`.
         """
         payloads = [(event.rule, event.id, self._encode(event)) for event in events]
@@ -188,6 +195,7 @@ class Store:
                 if history is not None:
                     run.execute(rows.WRITE_HISTORY, rows.history_row(log, history))
             rows.write_events(run, payloads)
+            rows.write_limits(run, limits)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:

@@ -10,7 +10,7 @@ import pytest
 
 from shipper.backfill.job import Job
 from shipper.backfill.selection import select
-from shipper.events import Checkpoint, Event, FileIdentity, Loss
+from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss
 from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
 from shipper.tailing.files import LogFile
@@ -32,7 +32,16 @@ class Kept:
     def known(self) -> dict[FileIdentity, Checkpoint]:
         return dict(self.checkpoints)
 
-    def record(self, checkpoints: Sequence[Checkpoint], events: Sequence[Event], losses: Sequence[Loss]) -> None:
+    def limits(self) -> list[LimitState]:
+        return []
+
+    def record(
+        self,
+        checkpoints: Sequence[Checkpoint],
+        events: Sequence[Event],
+        losses: Sequence[Loss],
+        limits: Sequence[LimitState],
+    ) -> None:
         self.checkpoints.update({checkpoint.identity: checkpoint for checkpoint in checkpoints})
         self.events += events
         self.on_record()

@@ -39,7 +39,7 @@ event = "E {nope"
 id = "oom"
 match = "(?<x>foo)?bar"
 event = "E{hostnme}"
-shadow = true
+shadow = "yes"
 """
 
 
@@ -116,7 +116,7 @@ def test_every_problem_of_every_file_is_said_with_its_place(check: Check) -> Non
         "error: bad.toml:6:1: rule 'broken': 'event' has a single '{' at column 3",
         "error: bad.toml:11:1: rule 'oom': 'event' uses {hostnme}, which is no capture",
         "did you mean 'hostname'?",
-        "error: bad.toml:12:1: rule 'oom': 'shadow' is not supported by this version yet",
+        "error: bad.toml:12:1: rule 'oom': 'shadow' must be true or false, not a string",
         "error: good.toml:3:1: rule 'oom': the id is already used at bad.toml:9",
     ):
         assert said in done.err

@@ -117,7 +117,7 @@ def test_sighup_takes_up_new_rules_and_keeps_the_old_on_errors(host: Host) -> No
     eventually(lambda: contents(host) == ["a.log 1"])
     host.rules.write_text(RULES.replace("(?<number>", "((?<number>"))
     host.running.send_signal(signal.SIGHUP)
-    eventually(lambda: "Nothing was reloaded" in host.log.read_text())
+    eventually(lambda: "The rule files are not fit" in host.log.read_text())
     assert "rules.toml:4" in host.log.read_text()
     host.write("a.log", "ERROR 2")
     eventually(lambda: contents(host) == ["a.log 1", "a.log 2"])

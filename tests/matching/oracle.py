@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from shipper.events import Block, Event
 from shipper.matching.composer import Host
 from shipper.matching.judge import Judge
+from shipper.matching.limits import Limits
 from shipper.matching.records import LogRecord
 from shipper.matching.rule import Rule
 
@@ -15,14 +16,14 @@ BOM = b"\xef\xbb\xbf"
 
 def plain_loop(rules: Sequence[Rule], block: Block, host: Host, timeout: float) -> list[Event]:
     """Give the events of a block."""
-    judge = Judge(rules, host, timeout)
-    events = []
+    judge = Judge(rules, host, timeout, Limits(), None)
+    events: list[Event] = []
     for record in lines(block):
         for rule in rules:
             if rule.applies_to(block.origin.source):
-                event = judge.judge(rule, record, block, block.origin)
-                if event is not None:
-                    events.append(event)
+                made = judge.judge(rule, record, block, block.origin)
+                if made is not None:
+                    events += made
                     if rule.final:
                         break
     return events

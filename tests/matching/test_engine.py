@@ -350,17 +350,6 @@ def test_unjudged_places_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert judged.tallies["slow"].timed_out == 5
 
 
-def test_judge_takes_a_block_as_one_record(tmp_path: Path) -> None:
-    """Whatever newlines it holds: that is how a rule's test sees its `line`."""
-    rules = load(tmp_path, rule("a", "(?s)one.*two", "content = '{line}'")).rules
-    judged = Engine(rules, HOST, 1.0)
-    event = judged.judge(rules[0], block(b"one\r\ntwo\n", first_line=None))
-
-    assert event is not None
-    assert (event.content, event.line_number) == ("one\r\ntwo\n", None)
-    assert judged.judge(rules[0], block(b"other")) is None
-
-
 # -- any bytes, against a naive engine written a second time ------------------------------------------------------
 
 MANY = (

@@ -10,7 +10,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shipper.matching.proving import Case, Difference, Expectation, Outcome, prove
+from shipper.matching.proving import Case, Difference, Outcome, prove
 from shipper.matching.rule import Rule
 from shipper.matching.templates import parse_template
 from tests.matching.writing import load, write
@@ -158,8 +158,7 @@ def test_stars_mean_what_a_pattern_says(got: str, parts: list[str]) -> None:
     """The quick comparison agrees with the obvious slow one."""
     slow = "".join({"*": "(?s:.*)", "\\*": r"\*"}.get(part, re.escape(part)) for part in parts)
     rule = Rule("r", regex.compile(""), (), parse_template("E"), parse_template("{line}"), None)
-    wanted = Expectation(matches=True, values={"content": "".join(parts)})
-    (outcome,) = prove([Case(rule, "rules.toml", 1, got, wanted)])
+    (outcome,) = prove([Case(rule, "rules.toml", 1, (got,), ({"content": "".join(parts)},))])
 
     assert outcome.passed == (re.fullmatch(slow, got) is not None)
 
@@ -219,7 +218,7 @@ def test_outcomes_come_in_the_order_of_the_cases(tmp_path: Path) -> None:
     outcomes = run(tmp_path, case("'OutOfMemory'", '"no match"') + case("'well'", '"no match"'))
 
     assert [outcome.passed for outcome in outcomes] == [False, True]
-    assert [outcome.case.line for outcome in outcomes] == ["OutOfMemory", "well"]
+    assert [outcome.case.lines for outcome in outcomes] == [("OutOfMemory",), ("well",)]
     assert outcomes[0].differences[0] == Difference(
         "event", "no match", "JavaOutOfMemory: host /var/log/test.log test: unknown"
     )

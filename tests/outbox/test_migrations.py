@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shipper.errors import StateError
-from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LineState
+from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LimitState, LineState
 from shipper.outbox import schema
 from shipper.outbox.store import Store
 from tests.outbox.test_store import checkpoint, encode, event
@@ -27,7 +27,12 @@ LOSSES = {
     4: {("bytes", "nul"): 7, ("events", "x"): 1},
     5: {("bytes", "nul"): 7, ("events", "x"): 1},
     6: {("bytes", "nul"): 7, ("events", "x"): 1},
+    7: {("bytes", "nul"): 7, ("events", "x"): 1},
 }
+LIMITS = [
+    LimitState("a", "threshold", b"k" * 16, b"[1700000000.5,[1700000000.25,1700000000.5]]"),
+    LimitState("b", "throttle", b"rest", b'[1700000060.0,1700000061.0,10,0,"",null]'),
+]
 
 
 def histories(version: int) -> dict[str, History]:
@@ -77,6 +82,7 @@ def test_a_store_of_every_version_keeps_everything_and_works(version: int, tmp_p
     assert store.bytes_read() == (4321 if version >= 3 else 0)
     assert store.past() == (expected(version)[:2] if version >= 4 else [])
     assert store.histories() == histories(version)
+    assert store.limits() == (LIMITS if version >= 7 else [])
     store.record([checkpoint(7)], [event(1)], read=1)
     store.close()
     again = Store(tmp_path, encode)

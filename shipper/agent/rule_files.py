@@ -1,0 +1,153 @@
+"""The rule files of a running agent: looked at, read, proven by their own tests, and only then in force.
+
+A set of rules that is broken, or of which a test fails, changes nothing: the one that is in force stays, also over a
+start, for its text is kept in the state directory (spec, section 4 "Reload").
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipper import telemetry
+from shipper.agent.clock import HOST_CLOCK
+from shipper.agent.last_good import LastGood
+from shipper.agent.trouble import Trouble
+from shipper.errors import ConfigurationError, Problem
+from shipper.matching.proving import prove
+from shipper.matching.rulebook import find_rule_files, load_configured_rules, rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from shipper.config.model import Config
+    from shipper.matching.proving import Outcome
+    from shipper.matching.rulebook import Rulebook
+
+_MOST_CHARACTERS = 200
+
+
+class RuleFiles:
+    """Belongs to one agent. Not safe for use by two threads.
+
+    Attributes:
+        trouble: why, and since when, what the files say is not in force; None when it is.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        """Remember the state directory."""
+        self.trouble: Trouble | None = None
+        self._last_good = LastGood(directory)
+        self._kept: list[tuple[str, str]] = []
+        self._seen: object = None
+        self._judged: object = None
+
+    def begin(self, config: Config) -> Rulebook:
+        """Read the rules for a start; if they are not fit, those that were last in force.
+
+        Raises:
+            ConfigurationError: they are broken, and there are no others.
+        """
+        self._judged = self._seen = _look(config)
+        rulebook: Rulebook | None = None
+        problems: Sequence[Problem]
+        try:
+            rulebook, warnings = load_configured_rules(config)
+        except ConfigurationError as error:
+            problems = error.problems
+        else:
+            for warning in warnings:
+                telemetry.configuration_warning(str(warning))
+            problems = _failures(rulebook)
+            if not problems:
+                return rulebook
+        # rules that compile are better than none
+        used = self._before(config) or rulebook
+        if used is None:
+            raise ConfigurationError(problems)
+        self._refuse(
+            problems, "for want of others they are all the same" if used is rulebook else "the last good rules are"
+        )
+        return used
+
+    def reread(self, config: Config) -> Rulebook | None:
+        """Read the rules again; None when they are not fit, and told why."""
+        self._judged = self._seen = _look(config)
+        problems: Sequence[Problem]
+        try:
+            rulebook, _ = load_configured_rules(config)
+        except ConfigurationError as error:
+            problems = error.problems
+        else:
+            problems = _failures(rulebook)
+            if self._kept and not rulebook.documents:
+                problems = [Problem(str(config.file or "the configuration"), "no rule file is there any more")]
+            if not problems:
+                self.trouble = None
+                self.keep(rulebook)
+                return rulebook
+        self._refuse(problems, "the last good rules are")
+        return None
+
+    def keep(self, rulebook: Rulebook) -> None:
+        """Keep the text of rules that are fit and in force, for a later start; the state directory must be locked."""
+        texts = [(document.file, document.text) for document in rulebook.documents]
+        if self.trouble is not None or texts == self._kept:
+            return
+        self._kept = texts
+        try:
+            self._last_good.keep(rulebook.documents)
+        except OSError as error:
+            telemetry.rules_not_kept(error.strerror or str(error))
+
+    def have_changed(self, config: Config) -> bool:
+        """Look at the files; tells whether they changed, though not since the last look: an editor writes in steps."""
+        seen, self._seen = self._seen, _look(config)
+        return self._seen == seen and seen != self._judged
+
+    def _refuse(self, problems: Sequence[Problem], in_force: str) -> None:
+        errors = [problem for problem in problems if not problem.warning]
+        for problem in errors:
+            telemetry.rules_refused(str(problem), in_force)
+        more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
+        self.trouble = Trouble(f"the rule files are not fit, {in_force} in force: {errors[0]}{more}", HOST_CLOCK.now())
+
+    def _before(self, config: Config) -> Rulebook | None:
+        documents = self._last_good.read()
+        if documents is None:
+            return None
+        try:
+            return rules_of(documents, config.source)[0]
+        except ConfigurationError:
+            # the sources are others now
+            return None
+
+
+def _look(config: Config) -> object:
+    """Give what differs when a rule file was written, came, went, or is another one under the same name."""
+    files, _ = find_rule_files(config)
+    return [(path, _stamp(path)) for path in files]
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _failures(rulebook: Rulebook) -> list[Problem]:
+    """Run the rules' own tests; gives a problem for each that fails."""
+    return [_failure(outcome) for outcome in prove(rulebook.cases) if not outcome.passed]
+
+
+def _failure(outcome: Outcome) -> Problem:
+    case, first = outcome.case, outcome.differences[0]
+    said = f"its own test fails: {first.key} should be {_short(first.expected)}, and is {_short(first.got)}"
+    return Problem(case.file, said, case.line_number, rule=case.rule.id)
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + "…")

@@ -80,6 +80,7 @@ class RuleHits:
     """What became of a rule's records since the agent started or reloaded; see `matching.tally.Tally`.
 
     `every_line`: of some source every line is searched, because no text is certain, and rare, in what the rule finds.
+    `shadow`: it sends nothing. `below` and `held`: what its threshold and its throttle kept back.
     """
 
     id: str
@@ -89,6 +90,10 @@ class RuleHits:
     judged: int
     seconds: float
     every_line: bool
+    shadow: bool = False
+    below: int = 0
+    held: int = 0
+    redaction_failed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,10 @@ def from_json(text: bytes) -> Status:
                     each["judged"],
                     each["seconds"],
                     every_line=each["every_line"],
+                    shadow=each["shadow"],
+                    below=each["below"],
+                    held=each["held"],
+                    redaction_failed=each["redaction_failed"],
                 )
                 for each in rules
             ),

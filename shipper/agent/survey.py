@@ -89,7 +89,7 @@ class Survey:
             stopping=self._stopping,
         )
         counts = telemetry.counts()
-        unscanned = engine.unscanned
+        unscanned, shadow = engine.unscanned, {rule.id for rule in engine.rules if rule.shadow}
         return Status(
             judge(vitals, files),
             Process(
@@ -109,6 +109,10 @@ class Survey:
                     each.judged,
                     round(each.seconds, 6),
                     every_line=rule in unscanned,
+                    shadow=rule in shadow,
+                    below=each.below,
+                    held=each.held,
+                    redaction_failed=each.redaction_failed,
                 )
                 for rule, each in engine.tallies.items()
             ),

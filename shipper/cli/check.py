@@ -17,6 +17,7 @@ from shipper.config.load import default_file, load_config, read_document
 from shipper.config.model import Config, SourceTable
 from shipper.config.reader import Document, TableReader, parse_document
 from shipper.errors import ConfigurationError, Problem
+from shipper.matching.advice import advise, unused_sources
 from shipper.matching.rulebook import Rulebook, find_rule_files, load_rules
 from shipper.tailing.discovery import discover
 
@@ -67,7 +68,9 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
         problems += warnings
     except ConfigurationError as error:
         problems += error.problems
+    problems += advise(rulebook, readable.source if readable else None)
     if config is not None:
+        problems += _idle_sources(config, rulebook)
         problems += host_problems(config, rulebook)
         problems += _shared_files(config)
     return _report(config, rulebook, len(files), problems, as_json=as_json)
@@ -132,6 +135,16 @@ def _shared_files(config: Config) -> Iterator[Problem]:
                 "its encoding, format, multiline and limits hold for both; make them the same, or exclude it from one"
             )
             yield document.problem(("source", number, "paths"), said, warning=True)
+
+
+def _idle_sources(config: Config, rulebook: Rulebook) -> Iterator[Problem]:
+    """Warn of sources whose lines no rule judges."""
+    if config.file is None or not rulebook.rules:
+        return
+    document = read_document(config.file)
+    for number in unused_sources(rulebook, config.source):
+        said = f"source '{config.source[number].name}': no rule applies to it, so its lines are read for nothing"
+        yield document.problem(("source", number, "name"), said, warning=True)
 
 
 def _way(source: SourceTable) -> tuple[object, ...]:

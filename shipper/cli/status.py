@@ -211,9 +211,18 @@ def _rules(status: Status, *, everything: bool) -> Iterator[str]:
     rules = sorted(status.rules or (), key=lambda rule: -rule.seconds)
     chosen = [rule for rule in rules if everything or rule.judged or rule.every_line]
     for rule in chosen:
+        shadow = " (shadow: nothing is sent)" if rule.shadow else ""
+        counts = {
+            "ignored": rule.ignored,
+            "timed out": rule.timed_out,
+            "below the threshold": rule.below,
+            "held back by the throttle": rule.held,
+            "redactions failed": rule.redaction_failed,
+        }
+        rest = "".join(f", {count} {what}" for what, count in counts.items() if count)
         bad = "; judges every line: no text is certain, and rare, in what it finds" if rule.every_line else ""
         yield (
-            f"rule       {rule.id}: {rule.matched} matched, {rule.ignored} ignored, {rule.timed_out} timed out; "
+            f"rule       {rule.id}{shadow}: {rule.matched} matched{rest}; "
             f"searched in {rule.judged} records, {rule.seconds:.3g} s{bad}"
         )
     if len(chosen) < len(rules):

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import regex
 from regex import _regex_core as core
 
+from shipper.matching.tree import UNKNOWN, parse
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
@@ -28,10 +30,6 @@ MAX_LENGTH = 64
 """Characters of a literal; more do not make it rarer."""
 
 _UNWRITABLE = regex.compile(r"[\n\ufffd\ud800-\udfff]")
-_TREE = (
-    "Source", "Info", "_parse_pattern", "_UnscopedFlagSet", "UNICODE", "IGNORECASE", "REVERSE", "LOCALE", "VERBOSE",
-    "error",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -63,34 +61,32 @@ def required_literals(pattern: str) -> tuple[LiteralSet, ...]:
         Nothing when no literal is certain.
     """
     try:
-        tree = _parse(pattern)
+        tree = parse(pattern)
         needs = _Needs(None, []) if tree is None else _needs(tree)
-    except (AttributeError, TypeError, KeyError, ValueError, RecursionError):
-        # not the tree that this module knows
+    except UNKNOWN:
         return ()
     return tuple(dict.fromkeys(each for each in needs.closed() if 0 < len(each) <= MAX_LITERALS))
 
 
-def _parse(pattern: str) -> Any:
-    """Give the tree of a pattern before it is optimised; None where its literals do not stand for themselves."""
-    if not all(hasattr(core, name) for name in _TREE):
-        return None
-    flags = 0
-    while True:
-        source = core.Source(pattern)
-        info = core.Info(flags, source.char_type, {})
-        info.guess_encoding = core.UNICODE
-        source.ignore_space = bool(info.flags & core.VERBOSE)
-        try:
-            tree = core._parse_pattern(source, info)  # noqa: SLF001  see above
-        except core._UnscopedFlagSet:  # noqa: SLF001  a flag in the middle is one for all: read again with it
-            if flags == info.global_flags:
-                return None
-            flags = info.global_flags
-            continue
-        except core.error:
-            return None
-        return None if info.flags & (core.REVERSE | core.LOCALE) or not source.at_end() else tree
+def endless_groups(pattern: str) -> frozenset[str]:
+    """Give the numbers and names of the groups that may hold any of more texts than can be written out."""
+    try:
+        tree = parse(pattern)
+        groups = dict(_groups(tree)) if tree is not None else {}
+        bounded = {number for number, group in groups.items() if _needs(group.subpattern).exact is not None}
+    except UNKNOWN:
+        bounded = set()
+    compiled = regex.compile(pattern)
+    numbers = set(range(1, compiled.groups + 1)) - bounded
+    return frozenset({*map(str, numbers), *(name for name, at in compiled.groupindex.items() if at in numbers)})
+
+
+def _groups(node: Any) -> Iterator[tuple[int, Any]]:
+    if type(node) is core.Group and node.group is not None:
+        yield node.group, node
+    parts = getattr(node, "items", None) if type(node) is core.Sequence else getattr(node, "branches", None)
+    for part in parts or ([node.subpattern] if hasattr(node, "subpattern") else []):
+        yield from _groups(part)
 
 
 @dataclass(slots=True)

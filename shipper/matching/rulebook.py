@@ -44,12 +44,14 @@ class Rulebook:
         rules: in the order in which they judge a record.
         cases: the tests that they carry.
         documents: the files that they came from.
+        places: of each rule its file, and which of the rules in it this is.
         redact: what no line shows, whatever rule matches it, or none; each rule has it too.
     """
 
     rules: tuple[Rule, ...]
     cases: tuple[Case, ...]
     documents: tuple[Document, ...]
+    places: tuple[tuple[Document, int], ...] = ()
     redact: tuple[Redaction, ...] = ()
 
     def redactions(self) -> tuple[Redaction, ...]:
@@ -144,7 +146,8 @@ def rules_of(
         raise ConfigurationError(problems)
     whole = tuple(dataclasses.replace(rule, redact=(*rule.redact, *for_all)) for rule in rules)
     cases = [case for rule, test in zip(whole, tests, strict=True) for case in _cases(*test, rule)]
-    return Rulebook(whole, tuple(cases), tuple(documents), tuple(for_all)), tuple(problems)
+    written = tuple((document, number) for document, number, _ in tests)
+    return Rulebook(whole, tuple(cases), tuple(documents), written, tuple(for_all)), tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from shipper.matching.engine import Engine
     from shipper.matching.judge import Unjudged
     from shipper.matching.rule import Rule
+    from shipper.matching.tally import Tally
 
 EXAMPLE_CHARACTERS = 160
 
@@ -45,6 +46,7 @@ class DryRun:
         self._match_timeout = match_timeout
         self._hits: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
+        self._last: dict[str, str] = {}
         self._unjudged: Counter[str] = Counter()
         self._first_unjudged: dict[str, Unjudged] = {}
         self._missed: Counter[str] = Counter()
@@ -79,8 +81,8 @@ class DryRun:
         self.events += len(events)
         for event in events:
             self._hits[event.rule] += 1
-            if event.rule not in self._examples:
-                self._examples[event.rule] = f"{event.path}:{event.line_number}: {event.content}"
+            self._last[event.rule] = f"{event.path}:{event.line_number}: {event.content}"
+            self._examples.setdefault(event.rule, self._last[event.rule])
 
     def lose(self, losses: Sequence[Loss]) -> None:
         """Count what was not judged at all."""
@@ -108,20 +110,23 @@ class DryRun:
             say(f"warning: {self._lost['nul']} NUL bytes between the lines were skipped", "yellow")
 
     def say_summary(self) -> None:
-        """Say how many lines matched, and for each rule how often it hit and what it made first."""
+        """Say how many lines matched, and for each rule its hits, what they took, what it made first and last."""
         missed = self.lines - self.matched - self.ignored
         say(
             f"{self.lines} lines: {self.matched} matched, {self.ignored} ignored, {missed} missed; {self.events} events"
         )
-        width = max(map(len, self._hits), default=0)
+        tallies = self._engine.tallies
+        width = max(map(len, tallies), default=0)
         for rule, amount in self._hits.most_common():
-            example = self._examples[rule].replace("\n", "⏎")
-            if len(example) > EXAMPLE_CHARACTERS:
-                example = example[:EXAMPLE_CHARACTERS] + "…"
-            say(f"{amount:8}  {rule:<{width}}  {example}")
+            say(f"{amount:8}  {rule:<{width}}  {_cost(tallies[rule])}")
+            say(f"          first {_shortened(self._examples[rule])}")
+            if amount > 1:
+                say(f"          last  {_shortened(self._last[rule])}")
         silent = [rule.id for rule in self._rules if rule.id not in self._hits]
-        if silent:
-            say(f"       0  {', '.join(silent)}", "dim")
+        for rule in (rule for rule in silent if tallies[rule].judged):
+            say(f"       0  {rule:<{width}}  {_cost(tallies[rule])}", "dim")
+        if unasked := [rule for rule in silent if not tallies[rule].judged]:
+            say(f"       0  {', '.join(unasked)}", "dim")
 
     def _ignored_by_rules(self) -> int:
         return sum(tally.ignored for tally in self._engine.tallies.values())
@@ -134,3 +139,15 @@ class DryRun:
             except TimeoutError:
                 continue
         return False
+
+
+def _cost(tally: Tally) -> str:
+    """Say what a rule's searches took; a line without its literals is not searched."""
+    kept = {"ignored": tally.ignored, "below the threshold": tally.below, "held back": tally.held}
+    rest = "".join(f", {count} {what}" for what, count in kept.items() if count)
+    return f"{tally.seconds * 1e3:.3g} ms in {tally.judged} searches{rest}"
+
+
+def _shortened(example: str) -> str:
+    shown = example.replace("\n", "⏎")
+    return shown if len(shown) <= EXAMPLE_CHARACTERS else shown[:EXAMPLE_CHARACTERS] + "…"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,25 +14,30 @@ from shipper.agent.machine import this_host
 from shipper.cli.config_option import config_option
 from shipper.cli.dry_run import DryRun
 from shipper.cli.open_log import STDIN, open_log
-from shipper.cli.rule_options import RuleFilesCommand, read_rules, rules_option
+from shipper.cli.rule_diff import RuleDiff, shown
+from shipper.cli.rule_diff import as_json as as_json_line
+from shipper.cli.rule_options import DIFF_OPTION, RuleFilesCommand, read_rules, rules_option
 from shipper.cli.sources import find_source
-from shipper.cli.terminal import give_up_stdout, say_error
+from shipper.cli.terminal import data, give_up_stdout, say_error, say_problems
 from shipper.cli.uploaded import uploaded
 from shipper.config.model import Config
 from shipper.errors import ShipperError
 from shipper.matching.engine import Engine
 from shipper.matching.redaction import Redacted
+from shipper.matching.rulebook import load_rules
 from shipper.tailing.files import UnreadableError
 from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from shipper.cli.open_log import OpenLog
+    from shipper.cli.rule_diff import Change
+    from shipper.config.model import SourceTable
     from shipper.events import Event
     from shipper.matching.records import LogRecord
     from shipper.matching.redaction import Redaction
+    from shipper.matching.rule import Rule
 
 
 @click.command("match", cls=RuleFilesCommand, short_help="Try rules on logs: print the events they would make.")
@@ -39,13 +46,24 @@ if TYPE_CHECKING:
 @click.option("--source", "source_name", metavar="NAME", help="Read the logs as files of this source.")
 @config_option("Take sources, limits and, without -r, the rules from this configuration.")
 @click.option("--summary", is_flag=True, help="Say on stderr how many lines matched, by rule, with an example each.")
+@click.option(
+    DIFF_OPTION,
+    "old_files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="OLD_RULE_FILE...",
+    help="Say what the rules of -r would change, compared with these.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --diff: print each change as a line of JSON.")
 @click.option("--missed", is_flag=True, help="Print the lines that no rule wanted, instead of the events.")
 def command(
     rule_files: tuple[Path, ...],
     logs: tuple[str, ...],
     source_name: str | None,
     config_file: Path | None,
+    old_files: tuple[Path, ...],
     *,
+    as_json: bool,
     summary: bool,
     missed: bool,
 ) -> int:
@@ -60,14 +78,27 @@ def command(
       journalctl -o short-iso | shipper match -r rules.d/*.toml --summary
       shipper match -r app.toml --missed app.log | sort | uniq -c | sort -rn | head
       shipper match -c shipper.toml --source app app.log
+      shipper match -r new.toml --diff rules.d/app.toml /var/log/app/app.log
     """
+    if old_files and (summary or missed):
+        raise click.UsageError("--diff has a summary of its own; leave --summary and --missed out")
+    if as_json and not old_files:
+        raise click.UsageError("events are JSON in any case; --json belongs to --diff")
     rulebook, config = read_rules(rule_files, config_file, source_name)
     settings = config or Config()
     source = find_source(source_name, config)
     cloud, limit = settings.cloudmonitor, settings.match_timeout
-    engine = Engine(rulebook.rules, this_host(cloud.ip), limit, cloud.group_id, for_any_source=source_name is None)
+
+    def engine(rules: Sequence[Rule]) -> Engine:
+        host, any_source = this_host(cloud.ip), source_name is None
+        return Engine(rules, host, limit, cloud.group_id, for_any_source=any_source, clock=time.perf_counter)
+
+    if old_files:
+        old, warnings = load_rules(old_files, config.source if config else None)
+        say_problems(warnings)
+        return _diff(logs, source, RuleDiff(engine(old.rules), engine(rulebook.rules)), as_json=as_json)
     hidden = Hidden(rulebook.redactions(), limit)
-    run = DryRun(engine, rulebook.rules, limit, source_name)
+    run = DryRun(engine(rulebook.rules), rulebook.rules, limit, source_name)
     unopened = faulty = 0
     try:
         for name in logs or (STDIN,):
@@ -91,6 +122,39 @@ def command(
     if unopened and unopened == len(logs):
         return 2  # nothing was started
     return 1 if unopened or faulty else 0
+
+
+def _diff(logs: Sequence[str], source: SourceTable | None, diff: RuleDiff, *, as_json: bool) -> int:
+    """Print what is different, log by log."""
+    unopened = faulty = 0
+    try:
+        for name in logs or (STDIN,):
+            try:
+                with open_log(name, source) as log:
+                    for block in log.blocks():
+                        _print_changes(diff.judge(block), as_json=as_json)
+                    if log.fault is not None:
+                        faulty += 1
+                        say_error(f"{name}: {log.fault}")
+            except (UnreadableError, ValueError) as error:
+                unopened += 1
+                say_error(f"{name}: {error}")
+        _print_changes(diff.finish(), as_json=as_json)
+    except BrokenPipeError:
+        give_up_stdout()
+    finally:
+        diff.say_summary()
+    if unopened and unopened == len(logs):
+        return 2
+    return 1 if unopened or faulty else 0
+
+
+def _print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
+    if as_json:
+        _write(map(as_json_line, changes))
+        return
+    for change in changes:
+        data().print(shown(change))
 
 
 class Hidden:

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound="Callable[..., object]")
 RULE_OPTIONS = ("-r", "--rules")
+DIFF_OPTION = "--diff"
 _SUFFIX = ".toml"
 
 
 class RuleFilesCommand(click.Command):
-    """A command whose `-r` takes all rule files that follow it, as the shell expands `-r rules.d/*.toml`."""
+    """A command whose `-r`, and `--diff`, take all rule files that follow, as the shell expands `-r rules.d/*.toml`."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Give each rule file behind the first one its own `-r`, then parse as ever."""
+        """Give each rule file behind the first one its own option, then parse as ever."""
         return super().parse_args(ctx, list(_spread(args)))
 
 
@@ -79,13 +80,13 @@ def read_config(file: Path | None) -> Config | None:
 
 
 def _spread(args: Sequence[str]) -> Iterator[str]:
-    """Put `-r` before every word that ends in .toml and directly follows a rule file."""
+    """Put the option before every word that ends in .toml and directly follows a rule file."""
     option, behind = "", False
     for number, word in enumerate(args):
         if word == "--":
             yield from args[number:]
             return
-        if word in RULE_OPTIONS:
+        if word in RULE_OPTIONS or word == DIFF_OPTION:
             option, behind = word, False
         elif option and behind and word.endswith(_SUFFIX) and not word.startswith("-"):
             yield option

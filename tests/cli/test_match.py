@@ -188,7 +188,7 @@ def test_missed_lines_are_those_no_rule_wanted(match: Match) -> None:
 
     assert done.out == b"hello\nb\xff\x1b[2J\n\n"
     assert "6 lines: 2 matched, 1 ignored, 3 missed; 2 events" in done.err
-    assert "2 oom -:2: heap" in done.err
+    assert "searches, 1 ignored first -:2: heap last -:4: unknown" in done.err
 
 
 def test_what_a_log_holds_does_not_steer_the_terminal(match: Match) -> None:
@@ -373,3 +373,57 @@ def test_output_that_cannot_be_written_is_one_clear_message(match: Match, tmp_pa
 
     assert done.returncode == 1
     assert done.stderr == b"error: the output cannot be written: No space left on device\n"
+
+
+NEWER = OOM.replace('"harmless"', '"nothing"').replace("{reason|unknown}", "{reason|no reason}")
+
+
+def test_what_an_edit_of_rules_would_change(match: Match, tmp_path: Path) -> None:
+    """Events gained, lost and altered, by rule and record; the summary counts them and says what searching takes."""
+    (tmp_path / "new.toml").write_text(NEWER)
+    (tmp_path / "a.log").write_bytes(LINES + b"\n")
+
+    done = match("-r", "new.toml", "--diff", "oom.toml", "app.toml", "a.log")
+    back = match("-r", "oom.toml", "app.toml", "--diff", "new.toml", "--json", "a.log")
+
+    assert done.code == 0
+    assert done.out.decode().splitlines() == [
+        "+ a.log:3 oom: OutOfMemory: no reason",
+        "~ a.log:4 oom",
+        "    content: unknown → no reason",
+    ]
+    assert "4 lines: 1 events gained, 0 lost, 1 altered, 1 the same" in done.err
+    assert "a line with the old rules" in done.err
+    changes = [json.loads(line) for line in back.out.splitlines()]
+    assert [(each["change"], each["line_number"]) for each in changes] == [("lost", 3), ("altered", 4)]
+    assert (changes[0]["old"]["content"], changes[0]["new"]) == ("no reason", None)
+
+
+def test_the_same_rules_change_nothing(match: Match) -> None:
+    done = match("-r", "oom.toml", "--diff", "oom.toml", stdin=LINES)
+    assert (done.code, done.out) == (0, b"")
+    assert "0 events gained, 0 lost, 0 altered, 2 the same" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--diff", "oom.toml", "--missed"), "--diff has a summary of its own"),
+        (("--json",), "--json belongs to --diff"),
+    ],
+)
+def test_options_that_do_not_go_together(match: Match, options: tuple[str, ...], said: str) -> None:
+    done = match("-r", "oom.toml", *options, stdin=LINES)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_held_back_events_are_told_at_the_end(match: Match, tmp_path: Path) -> None:
+    """A throttled rule counts its lines as matched, and a shadow is marked."""
+    limited = '[rule.throttle]\nmax = 1\nper = "1m"\nsummary = "{count} more"\n'
+    (tmp_path / "limited.toml").write_text(OOM.replace("group_id = 7", "group_id = 7\nshadow = true") + limited)
+    done = match("-r", "limited.toml", "--summary", stdin=b"OutOfMemoryError\n" * 4)
+
+    assert [each["content"] for each in done.events] == ["unknown", "3 more"]
+    assert all(each["meta"]["shadow"] for each in done.events)
+    assert "4 lines: 4 matched, 0 ignored, 0 missed; 2 events" in done.err

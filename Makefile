@@ -6,7 +6,7 @@ SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 400
 BENCH ?=
 
-.PHONY: help demo test test-system soak lint types contracts format bench bench-peers performance clean
+.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance clean
 
 help:
 	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
@@ -15,6 +15,7 @@ help:
 	@echo "make soak         a simulated host for SOAK_SECONDS, then real agents killed SOAK_KILLS times; prints the seeds"
 	@echo "make lint types contracts   what CI checks besides the tests"
 	@echo "make format       format the code"
+	@echo "make schemas      write the JSON Schemas that editors use, after a change of a key"
 	@echo "make bench        measure speed, latency and footprint, as ratios within one run on one core"
 	@echo "make bench-peers  the same, beside syslog-ng and rsyslog where they are installed"
 	@echo "make performance  all of that and how cost grows with the work; writes docs/performance.md"
@@ -61,6 +62,9 @@ contracts: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schemas: $(VENV)/.installed-dev
+	$(BIN)/python -m tests.schemas
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -262,14 +262,21 @@ def parse_endpoint(value: object) -> str:
     return address
 
 
-def choice(*allowed: str) -> Callable[[object], str]:
-    """Make a parser that takes one of the given strings."""
-    expected = "one of " + ", ".join(f'"{item}"' for item in allowed)
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A parser that takes one of some strings."""
 
-    def parse(value: object) -> str:
+    allowed: tuple[str, ...]
+
+    def __call__(self, value: object) -> str:
+        """Take one of them."""
+        expected = "one of " + ", ".join(f'"{item}"' for item in self.allowed)
         _require(value, str, expected)
-        if value not in allowed:
+        if value not in self.allowed:
             raise ValueError(f"must be {expected}, not {value!r}")
         return str(value)
 
-    return parse
+
+def choice(*allowed: str) -> Choice:
+    """Make a parser that takes one of the given strings."""
+    return Choice(allowed)

@@ -43,7 +43,8 @@ class Secret:
         return hash(self._text)
 
 
-def _secret(value: object) -> Secret:
+def read_secret(value: object) -> Secret:
+    """Take a secret; blanks around it are not part of it."""
     return Secret(kinds.parse_name(value).strip())
 
 
@@ -52,7 +53,7 @@ class CredentialsTable:
     """`[cloudmonitor.credentials]`; left out, the standard Alibaba Cloud chain applies."""
 
     access_key_id: str | None = key(None, kinds.parse_name)
-    access_key_secret: Secret | None = key(None, _secret)
+    access_key_secret: Secret | None = key(None, read_secret)
     access_key_secret_file: str | None = key(None, kinds.parse_name)
 
 

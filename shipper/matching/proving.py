@@ -34,7 +34,7 @@ DEFAULT_PATH = "/var/log/test.log"
 NO_MATCH = "no match"
 _TIMEOUT_SECONDS = 1.0
 _STAR = re.compile(r"(?<!\\)\*")
-_KEYS = ("event", "content", "group_id", "time")
+KEYS = ("event", "content", "group_id", "time")
 
 
 Expectation = Mapping[str, str]
@@ -110,8 +110,8 @@ def _expectation(value: object) -> Expectation:
         raise ValueError(f'must be "{NO_MATCH}" or a table such as {{ event = "DiskFull", content = "*full*" }}')
     values: dict[str, str] = {}
     for name, item in value.items():
-        if name not in _KEYS:
-            raise ValueError(f"holds the unknown key '{name}'{suggestion(name, list(_KEYS))}")
+        if name not in KEYS:
+            raise ValueError(f"holds the unknown key '{name}'{suggestion(name, list(KEYS))}")
         if isinstance(item, bool) or not isinstance(item, (str, int, datetime)):
             raise ValueError(f"holds '{name}', which must be a string, a number or a time")
         if isinstance(item, datetime):

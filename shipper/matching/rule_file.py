@@ -61,7 +61,8 @@ def read_format(value: object) -> TimeFormat:
     return parse_format(kinds.parse_name(value))
 
 
-def _unknown(value: object) -> object:
+def read_later(value: object) -> object:
+    """Take anything: it is read by those who know the whole file."""
     return value
 
 
@@ -142,6 +143,6 @@ class RuleTable:
 class RuleFile:
     """The top of a rule file; the rules themselves are read one by one."""
 
-    rule: Any = key([], _unknown)
-    grok: Any = key(None, _unknown)
+    rule: Any = key([], read_later)
+    grok: Any = key(None, read_later)
     redact: tuple[RedactTable, ...] = tables(RedactTable)

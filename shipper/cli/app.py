@@ -31,6 +31,7 @@ COMMANDS = {
     "offsets": "shipper.cli.offsets:command",
     "put-event": "shipper.cli.put_event:command",
     "emulator": "shipper.cli.emulator:command",
+    "init": "shipper.cli.init:command",
     "demo": "shipper.cli.demo:command",
 }
 

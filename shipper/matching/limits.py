@@ -20,6 +20,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
+from itertools import takewhile
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from shipper.events import Event, LimitState, wire_time
@@ -79,6 +80,9 @@ class _Window:
     held: int = 0
     first: str = ""
     closing: Event | None = None
+
+
+_NO_WINDOWS: OrderedDict[bytes, _Window] = OrderedDict()
 
 
 class Limits:
@@ -226,8 +230,10 @@ class Limits:
 
     def _expired(self, name: str, now: float) -> Iterator[Event]:
         # all windows of a rule last equally long by the clock, so the first is the next to close
-        while (windows := self._windows.get(name)) and _first(windows).closes <= now:
-            yield from self._close(name, next(iter(windows)))
+        due = takewhile(lambda item: item[1].closes <= now, self._windows.get(name, _NO_WINDOWS).items())
+        # in an order that a restart does not change
+        for key, _ in sorted(due, key=lambda item: (item[1].closes, item[0])):
+            yield from self._close(name, key)
 
     def _close(self, name: str, key: bytes) -> Sequence[Event]:
         window = self._windows[name].pop(key)

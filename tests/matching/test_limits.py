@@ -88,7 +88,8 @@ class Model:
         return [f"{len(held)} more between {first} and {last}"]
 
     def expire(self, now: float) -> list[str]:
-        due = sorted((key for key in self.ends if self.ends[key][1] <= now), key=lambda key: self.ends[key][1])
+        due = [key for key in self.ends if self.ends[key][1] <= now]
+        due.sort(key=lambda key: (self.ends[key][1], key_of([str(key)])))
         return [told for key in due for told in self.close(key)]
 
 

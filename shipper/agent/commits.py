@@ -32,7 +32,6 @@ class Commits:
     Attributes:
         events: made since the last commit.
         losses: of bytes, likewise.
-        limits: what thresholds and throttles remember.
         bytes_read: likewise, that the rules saw.
         trouble: why, and since when, the store cannot be written.
     """
@@ -52,7 +51,7 @@ class Commits:
         Args:
             following: the files.
             store: where offsets and events go.
-            limits: see above.
+            limits: what thresholds and throttles remember.
             recorded: called after events were committed.
             stopping: set when a failing store is waited for no longer.
             clock: tells the time.
@@ -64,7 +63,7 @@ class Commits:
         self.trouble: Trouble | None = None
         self._following = following
         self._store = store
-        self.limits = limits
+        self._limits = limits
         self._recorded = recorded
         self._stopping = stopping
         self._clock = clock
@@ -77,7 +76,7 @@ class Commits:
 
     def commit(self) -> bool:
         """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
-        changes, limits = self._following.changes(), self.limits.changes()
+        changes, limits = self._following.changes(), self._limits.changes()
         now = self._clock.monotonic()
         self._save_at, self._hold_until = now + SAVE_INTERVAL, now + HOLD_SECONDS
         if not (changes or self.events or self.losses or limits):
@@ -86,7 +85,7 @@ class Commits:
             # nothing of it is in the store: the next start reads these lines again
             return False
         self._following.recorded(changes)
-        self.limits.recorded()
+        self._limits.recorded()
         if self.events:
             self._recorded()
         self.events, self.losses, self.bytes_read = [], [], 0

@@ -49,19 +49,11 @@ class RuleFiles:
         Raises:
             ConfigurationError: they are broken, and there are no others.
         """
-        self._judged = self._seen = _look(config)
-        rulebook: Rulebook | None = None
-        problems: Sequence[Problem]
-        try:
-            rulebook, warnings = load_configured_rules(config)
-        except ConfigurationError as error:
-            problems = error.problems
-        else:
-            for warning in warnings:
-                telemetry.configuration_warning(str(warning))
-            problems = _failures(rulebook)
-            if not problems:
-                return rulebook
+        rulebook, problems, warnings = self._read(config)
+        for warning in warnings:
+            telemetry.configuration_warning(str(warning))
+        if rulebook is not None and not problems:
+            return rulebook
         # rules that compile are better than none
         used = self._before(config) or rulebook
         if used is None:
@@ -73,22 +65,15 @@ class RuleFiles:
 
     def reread(self, config: Config) -> Rulebook | None:
         """Read the rules again; None when they are not fit, and told why."""
-        self._judged = self._seen = _look(config)
-        problems: Sequence[Problem]
-        try:
-            rulebook, _ = load_configured_rules(config)
-        except ConfigurationError as error:
-            problems = error.problems
-        else:
-            problems = _failures(rulebook)
-            if self._kept and not rulebook.documents:
-                problems = [Problem(str(config.file or "the configuration"), "no rule file is there any more")]
-            if not problems:
-                self.trouble = None
-                self.keep(rulebook)
-                return rulebook
-        self._refuse(problems, "the last good rules are")
-        return None
+        rulebook, problems, _ = self._read(config)
+        if rulebook is not None and self._kept and not rulebook.documents:
+            problems = [Problem(str(config.file or "the configuration"), "no rule file is there any more")]
+        if rulebook is None or problems:
+            self._refuse(problems, "the last good rules are")
+            return None
+        self.trouble = None
+        self.keep(rulebook)
+        return rulebook
 
     def keep(self, rulebook: Rulebook) -> None:
         """Keep the text of rules that are fit and in force, for a later start; the state directory must be locked."""
@@ -105,6 +90,15 @@ class RuleFiles:
         """Look at the files; tells whether they changed, though not since the last look: an editor writes in steps."""
         seen, self._seen = self._seen, _look(config)
         return self._seen == seen and seen != self._judged
+
+    def _read(self, config: Config) -> tuple[Rulebook | None, Sequence[Problem], Sequence[Problem]]:
+        """Read the files and run the rules' tests; gives the rules if they compile, what is wrong, and warnings."""
+        self._judged = self._seen = _look(config)
+        try:
+            rulebook, warnings = load_configured_rules(config)
+        except ConfigurationError as error:
+            return None, error.problems, ()
+        return rulebook, _failures(rulebook), warnings
 
     def _refuse(self, problems: Sequence[Problem], in_force: str) -> None:
         errors = [problem for problem in problems if not problem.warning]

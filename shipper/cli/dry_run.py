@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from shipper.cli.terminal import say
+from shipper.cli.terminal import one_line, say
 from shipper.matching.records import LogRecord, records_of
 
 if TYPE_CHECKING:
@@ -119,9 +119,9 @@ class DryRun:
         width = max(map(len, tallies), default=0)
         for rule, amount in self._hits.most_common():
             say(f"{amount:8}  {rule:<{width}}  {_cost(tallies[rule])}")
-            say(f"          first {_shortened(self._examples[rule])}")
+            say(f"          first {one_line(self._examples[rule], EXAMPLE_CHARACTERS)}")
             if amount > 1:
-                say(f"          last  {_shortened(self._last[rule])}")
+                say(f"          last  {one_line(self._last[rule], EXAMPLE_CHARACTERS)}")
         silent = [rule.id for rule in self._rules if rule.id not in self._hits]
         for rule in (rule for rule in silent if tallies[rule].judged):
             say(f"       0  {rule:<{width}}  {_cost(tallies[rule])}", "dim")
@@ -146,8 +146,3 @@ def _cost(tally: Tally) -> str:
     kept = {"ignored": tally.ignored, "below the threshold": tally.below, "held back": tally.held}
     rest = "".join(f", {count} {what}" for what, count in kept.items() if count)
     return f"{tally.seconds * 1e3:.3g} ms in {tally.judged} searches{rest}"
-
-
-def _shortened(example: str) -> str:
-    shown = example.replace("\n", "⏎")
-    return shown if len(shown) <= EXAMPLE_CHARACTERS else shown[:EXAMPLE_CHARACTERS] + "…"

@@ -29,7 +29,7 @@ from shipper.tailing.files import UnreadableError
 from shipper.telemetry import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shipper.cli.open_log import OpenLog
     from shipper.cli.rule_diff import Change
@@ -99,53 +99,59 @@ def command(
         return _diff(logs, source, RuleDiff(engine(old.rules), engine(rulebook.rules)), as_json=as_json)
     hidden = Hidden(rulebook.redactions(), limit)
     run = DryRun(engine(rulebook.rules), rulebook.rules, limit, source_name)
-    unopened = faulty = 0
-    try:
-        for name in logs or (STDIN,):
-            try:
-                with open_log(name, source) as log:
-                    faulty += not _print(log, name, run, hidden if missed else None)
-            except (UnreadableError, ValueError) as error:
-                unopened += 1
-                say_error(f"{name}: {error}")
+
+    def take(log: OpenLog) -> None:
+        _print(log, run, hidden if missed else None)
+
+    def finish() -> None:
         told = run.finish()
         if not missed:
             _write(map(_json_line, told))
-    except BrokenPipeError:
-        # the reader of our output has enough (`| head`)
-        give_up_stdout()
+
+    try:
+        return _each(logs, source, take, finish)
     finally:
         # also after Ctrl-C, which is how `tail -f LOG | shipper match --summary` ends
         run.say_troubles()
         if summary:
             run.say_summary()
-    if unopened and unopened == len(logs):
-        return 2  # nothing was started
-    return 1 if unopened or faulty else 0
 
 
 def _diff(logs: Sequence[str], source: SourceTable | None, diff: RuleDiff, *, as_json: bool) -> int:
-    """Print what is different, log by log."""
+    """Print what is different, log by log; gives the exit code."""
+
+    def take(log: OpenLog) -> None:
+        for block in log.blocks():
+            _print_changes(diff.judge(block), as_json=as_json)
+
+    try:
+        return _each(logs, source, take, lambda: _print_changes(diff.finish(), as_json=as_json))
+    finally:
+        diff.say_summary()
+
+
+def _each(
+    logs: Sequence[str], source: SourceTable | None, take: Callable[[OpenLog], None], finish: Callable[[], None]
+) -> int:
+    """Open log by log, or stdin; what is wrong with one keeps no other from its turn. Gives the exit code."""
     unopened = faulty = 0
     try:
         for name in logs or (STDIN,):
             try:
                 with open_log(name, source) as log:
-                    for block in log.blocks():
-                        _print_changes(diff.judge(block), as_json=as_json)
+                    take(log)
                     if log.fault is not None:
                         faulty += 1
                         say_error(f"{name}: {log.fault}")
             except (UnreadableError, ValueError) as error:
                 unopened += 1
                 say_error(f"{name}: {error}")
-        _print_changes(diff.finish(), as_json=as_json)
+        finish()
     except BrokenPipeError:
+        # the reader of our output has enough (`| head`)
         give_up_stdout()
-    finally:
-        diff.say_summary()
     if unopened and unopened == len(logs):
-        return 2
+        return 2  # nothing was started
     return 1 if unopened or faulty else 0
 
 
@@ -174,8 +180,8 @@ class Hidden:
         return redacted.encode("utf-8", "replace") + b"\n"
 
 
-def _print(log: OpenLog, name: str, run: DryRun, missed: Hidden | None) -> bool:
-    """Print what came of a log, or what no rule wanted of it; False when it could not be read to its end."""
+def _print(log: OpenLog, run: DryRun, missed: Hidden | None) -> None:
+    """Print what came of a log, or what no rule wanted of it."""
     for_people = sys.stdout.buffer.isatty()
     for block in log.blocks():
         events, missed_records = run.judge(block)
@@ -184,9 +190,6 @@ def _print(log: OpenLog, name: str, run: DryRun, missed: Hidden | None) -> bool:
         else:
             _write(map(_json_line, events))
     run.lose(log.take_losses())
-    if log.fault is not None:
-        say_error(f"{name}: {log.fault}")
-    return log.fault is None
 
 
 def _write(lines: Iterable[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rich.text import Text
 
-from shipper.cli.terminal import safe, say
+from shipper.cli.terminal import one_line, safe, say
 from shipper.cli.uploaded import uploaded
 from shipper.events import wire_time
 from shipper.matching.records import records_of
@@ -117,10 +117,10 @@ def shown(change: Change) -> Text:
     place = event.path if event.line_number is None else f"{event.path}:{event.line_number}"
     text = Text(f"{mark} {safe(place)} {safe(event.rule)}", style=style)
     if change.old is None or change.new is None:
-        text.append(f": {safe(event.name)}: {safe(event.content)}".replace("\n", "⏎"))
+        text.append(one_line(f": {safe(event.name)}: {safe(event.content)}"))
         return text
     for key, (before, after) in _differing(change.old, change.new):
-        text.append(f"\n    {key}: {safe(before)} → {safe(after)}".replace("\n", "⏎").replace("⏎", "\n", 1))
+        text.append("\n" + one_line(f"    {key}: {safe(before)} → {safe(after)}"))
     return text
 
 

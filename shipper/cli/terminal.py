@@ -46,6 +46,12 @@ def safe(text: str) -> str:
     return "\n".join(printable(line) for line in text.split("\n"))
 
 
+def one_line(text: str, most: int | None = None) -> str:
+    """Give text on one line, its newlines as ⏎, and no more of it than so many characters."""
+    line = text.replace("\n", "⏎")
+    return line if most is None or len(line) <= most else line[:most] + "…"
+
+
 def say(message: str, style: str = "") -> None:
     """Say something to the person, on stderr."""
     talk().print(Text(safe(message), style=style))

@@ -11,7 +11,7 @@ import orjson
 
 from shipper.cli.config_option import config_option
 from shipper.cli.rule_options import read_config
-from shipper.cli.terminal import data, safe, say, say_problems
+from shipper.cli.terminal import data, one_line, safe, say, say_problems
 from shipper.errors import ShipperError
 from shipper.matching.proving import prove
 from shipper.matching.redaction import Redacted
@@ -89,8 +89,7 @@ def _place(case: Case) -> str:
 
 
 def _shortened(text: str) -> str:
-    shown = safe(text).replace("\n", "⏎")
-    return shown if len(shown) <= _LINE_CHARACTERS else shown[:_LINE_CHARACTERS] + "…"
+    return one_line(safe(text), _LINE_CHARACTERS)
 
 
 def _json(outcomes: Sequence[Outcome]) -> dict[str, object]:

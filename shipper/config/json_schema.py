@@ -1,8 +1,7 @@
 """JSON Schemas of the files people write, for their editors, made of the dataclasses that read them. Pure.
 
 An editor completes keys and tells wrong ones by it; what only the program can judge, such as whether a pattern
-compiles, is
-left to `shipper check`.
+compiles, is left to `shipper check`.
 """
 
 from __future__ import annotations
@@ -21,21 +20,21 @@ DIALECT = "http://json-schema.org/draft-07/schema#"
 Schema = dict[str, Any]
 Kinds = Mapping[Callable[[Any], Any], Schema]
 
-_TEXT: Schema = {"type": "string"}
-_NAME: Schema = {"type": "string", "pattern": r"\S"}
-_TEXTS: Schema = {"type": "array", "items": _TEXT}
+TEXT: Schema = {"type": "string"}
+NAME: Schema = {"type": "string", "pattern": r"\S"}
+_TEXTS: Schema = {"type": "array", "items": TEXT}
 _COUNT: Schema = {"type": "integer", "minimum": 0, "maximum": 2**63 - 1}
 _QUANTITY = r"\s*[0-9]{1,18}(?:\.[0-9]{1,9})?\s*"
 _DURATION: Schema = {"type": "string", "pattern": rf"^{_QUANTITY}(?:ms|s|m|h|d)\s*$"}
 _SIZE: Schema = {"anyOf": [_COUNT, {"type": "string", "pattern": rf"^{_QUANTITY}(?:[kKmMgGtT][iI]?)?[bB]?\s*$"}]}
 
 KINDS: Kinds = {
-    kinds.parse_text: _TEXT,
-    kinds.parse_name: _NAME,
-    kinds.parse_pattern: {**_NAME, "format": "regex"},
-    kinds.parse_endpoint: {**_NAME, "pattern": "^[hH][tT][tT][pP][sS]?://"},
-    kinds.parse_encoding: _NAME,
-    kinds.parse_zone: _NAME,
+    kinds.parse_text: TEXT,
+    kinds.parse_name: NAME,
+    kinds.parse_pattern: {**NAME, "format": "regex"},
+    kinds.parse_endpoint: {**NAME, "pattern": "^[hH][tT][tT][pP][sS]?://"},
+    kinds.parse_encoding: NAME,
+    kinds.parse_zone: NAME,
     kinds.parse_boolean: {"type": "boolean"},
     kinds.parse_texts: _TEXTS,
     kinds.parse_some_texts: {**_TEXTS, "minItems": 1},
@@ -49,7 +48,7 @@ KINDS: Kinds = {
     kinds.parse_group_id: _COUNT,
     kinds.parse_rate: {"type": "number", "minimum": 0},
     kinds.parse_fields: {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}},
-    read_secret: _NAME,
+    read_secret: NAME,
 }
 """What each kind of value looks like."""
 
@@ -95,7 +94,7 @@ def _key_schema(item: dataclasses.Field[Any], known: Kinds, *, expands: bool) ->
         return {"const": meta["default"]}
     parse = kind.parse
     schema: Schema = {"enum": list(parse.allowed)} if isinstance(parse, kinds.Choice) else dict(known[parse])
-    if expands and kind.expand and schema != _TEXT and schema.get("type", "string") == "string":
+    if expands and kind.expand and schema != TEXT and schema.get("type", "string") == "string":
         # what a variable holds is known to nobody here
         schema = {"anyOf": [schema, {"type": "string", "pattern": r"\$"}]}
     if meta["default"] is not REQUIRED and meta["default"] is not None:

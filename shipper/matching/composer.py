@@ -63,19 +63,17 @@ class Draft:
         """Give the key under which limits count it."""
         return key_of(map(self._values.get, by))
 
-    def event(self, count: int = 1) -> Event:
-        """Give the event; `count` matches led to it."""
+    def event(self, count: int = 1, content: str | None = None) -> Event:
+        """Give the event; `count` matches led to it, and its content is the rule's if no other is given."""
         self._values["count"] = str(count)
-        return self._composer.event(self._values, self.time, self._record, self._block, self._origin)
+        return self._composer.event(self._values, self.time, self._record, self._block, self._origin, content)
 
     def summary(self, count: int, first: str, last: str) -> Event:
         """Give the closing event that tells of so many, this one the last."""
-        event = self.event(count)
         throttle = self._composer.rule.throttle
-        if throttle is None:
-            return event
         # not in the values: a capture of that name is one in all other templates
-        return event._replace(content=throttle.summary.fill({**self._values, "first": first, "last": last}))
+        values = {**self._values, "count": str(count), "first": first, "last": last}
+        return self.event(count, None if throttle is None else throttle.summary.fill(values))
 
 
 class Composer:
@@ -123,15 +121,23 @@ class Composer:
         return Draft(self, *self._values(found, record, block, origin), record, block, origin)
 
     def event(
-        self, values: Mapping[str, str | None], time: datetime, record: LogRecord, block: Block, origin: Origin
+        self,
+        values: Mapping[str, str | None],
+        time: datetime,
+        record: LogRecord,
+        block: Block,
+        origin: Origin,
+        content: str | None = None,
     ) -> Event:
-        """Give the event of some values; see `compose`."""
+        """Give the event of some values, with the rule's content if no other is given; see `compose`."""
         rule = self.rule
         name = rule.event.fill(values)
         if not name.strip():
             self._tally.name_fallbacks += 1
             name = rule.id
-        content, group_id = rule.content.fill(values), self._find_group_id(values, origin)
+        if content is None:
+            content = rule.content.fill(values)
+        group_id = self._find_group_id(values, origin)
         number = None if block.first_line is None else block.first_line + record.number
         identifier = values["id"] or ""
         return Event(name, content, group_id, time, rule.id, block.path, record.offset, identifier, number, rule.shadow)
@@ -142,14 +148,15 @@ class Composer:
         """Give all that templates may name, without what is covered, and the time of the event."""
         rule, text = self.rule, record.text
         fields = self._fields(record) if origin.json else None
-        captures = self._captures(found, fields, origin) if self._names_captures else {}
+        captures = _captures(_groups(found), fields, origin) if self._names_captures else {}
         # of the record as it is (spec, section 4 "Redact")
         time = self._time(captures, record, block, origin)
         if rule.redact:
             redacted = Redacted(text, rule.redact, self._timeout)
             self._tally.redaction_failed += redacted.failed
             text = redacted.text
-            captures = {**redacted.fields(fields or {}), **origin.fields, **redacted.captures(found)}
+            if self._names_captures:
+                captures = _captures(redacted.captures(found), redacted.fields(fields or {}), origin)
         # nothing from the log replaces a built-in (spec, section 4)
         values = {
             **captures,
@@ -175,15 +182,6 @@ class Composer:
             self._tally.json_invalid += 1
         return fields
 
-    def _captures(
-        self, found: Pattern, fields: Mapping[str, str | None] | None, origin: Origin
-    ) -> dict[str, str | None]:
-        """Give what a template may name besides the built-ins; later ones win (spec, section 4)."""
-        captures: dict[str, str | None] = {**(fields or {}), **origin.fields}
-        captures |= {str(place): value for place, value in enumerate(found.groups(), start=1)}
-        captures |= found.groupdict()
-        return captures
-
     def _time(self, captures: Mapping[str, str | None], record: LogRecord, block: Block, origin: Origin) -> datetime:
         how, text, taken = self.rule.time, record.text, record.time or block.read_at
         zone = (how.zone if how else None) or origin.zone
@@ -208,6 +206,20 @@ class Composer:
             return int(text)
         self._tally.group_id_fallbacks += 1
         return fallback
+
+
+def _groups(found: Pattern) -> dict[str, str | None]:
+    """Give the groups of a match, by number and by name; None for those that took no part."""
+    numbered: dict[str, str | None] = {str(place): value for place, value in enumerate(found.groups(), start=1)}
+    numbered |= found.groupdict()
+    return numbered
+
+
+def _captures(
+    groups: Mapping[str, str | None], fields: Mapping[str, str | None] | None, origin: Origin
+) -> dict[str, str | None]:
+    """Give what a template may name besides the built-ins; later ones win (spec, section 4)."""
+    return {**(fields or {}), **origin.fields, **groups}
 
 
 def _local(moment: datetime, zone: tzinfo | None) -> datetime:

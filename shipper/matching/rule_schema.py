@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from shipper.config.json_schema import DIALECT, KINDS, Kinds, Schema, table_schema
+from shipper.config.json_schema import DIALECT, KINDS, NAME, TEXT, Kinds, Schema, table_schema
 from shipper.matching import rule_file
 from shipper.matching.proving import KEYS, NO_MATCH, parse_expected, parse_now
 
-_TEXT: Schema = {"type": "string"}
-_PATTERN: Schema = {"type": "string", "pattern": r"\S"}
-_GROUP: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, _TEXT]}
+_GROUP: Schema = {"anyOf": [{"type": "integer", "minimum": 0}, TEXT]}
 _EXPECTATION: Schema = {
     "type": "object",
     "properties": {key: {"type": ["string", "integer"]} for key in KEYS},
@@ -17,13 +15,13 @@ _EXPECTATION: Schema = {
 
 RULE_KINDS: Kinds = {
     **KINDS,
-    rule_file.parse_pattern: _PATTERN,
-    rule_file.parse_patterns: {"type": "array", "items": _PATTERN},
-    rule_file.read_template: _TEXT,
+    rule_file.parse_pattern: NAME,
+    rule_file.parse_patterns: {"type": "array", "items": NAME},
+    rule_file.read_template: TEXT,
     rule_file.parse_group: _GROUP,
-    rule_file.read_format: _PATTERN,
+    rule_file.read_format: NAME,
     parse_expected: {"anyOf": [{"const": NO_MATCH}, _EXPECTATION, {"type": "array", "items": _EXPECTATION}]},
-    parse_now: _TEXT,
+    parse_now: TEXT,
 }
 
 
@@ -32,6 +30,6 @@ def rules_schema() -> Schema:
     whole = table_schema(rule_file.RuleFile, {**RULE_KINDS, rule_file.read_later: {}})
     whole["properties"] |= {
         "rule": {"type": "array", "items": table_schema(rule_file.RuleTable, RULE_KINDS)},
-        "grok": {"type": "object", "additionalProperties": _PATTERN},
+        "grok": {"type": "object", "additionalProperties": NAME},
     }
     return {"$schema": DIALECT, "title": "Rules of Shipper", **whole}

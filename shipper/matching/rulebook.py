@@ -294,17 +294,14 @@ class _Check:
             self._report(key, f"'by' names '{name}', {said}{suggestion(name, sorted(known))}")
 
     def _check_case(self, place: int, test: CaseTable) -> None:
+        case = ("test", place)
         if (test.line is None) == (test.lines is None):
             said = "a test has either 'line' or 'lines'" if test.lines else "the key 'line' is missing, or 'lines'"
-            self._report_case(place, said)
+            self._report(case, said)
         elif test.lines is not None and not isinstance(test.expect, tuple):
-            self._report_case(place, "'expect' of 'lines' is an array, with a table for each event: [{ event = ... }]")
+            self._report(case, "'expect' of 'lines' is an array, with a table for each event: [{ event = ... }]")
         elif test.lines is None and isinstance(test.expect, tuple) and test.expect:
-            self._report_case(place, "'expect' of one 'line' is a table; an array belongs to 'lines'")
-
-    def _report_case(self, place: int, message: str) -> None:
-        path: KeyPath = ("rule", self._number, "test", place)
-        self._found.append(self._document.problem(path, message, rule=self._id))
+            self._report(case, "'expect' of one 'line' is a table; an array belongs to 'lines'")
 
     @functools.cached_property
     def _numbers(self) -> set[str]:
@@ -345,6 +342,7 @@ class _Check:
         given = [test.fields for test in self._made.test] + [source.fields for source in self._applies()]
         return {name for fields in given for name in fields or {}}
 
-    def _report(self, key: str, message: str, *, warning: bool = False) -> None:
-        path: KeyPath = ("rule", self._number, *key.split("."))
+    def _report(self, key: str | KeyPath, message: str, *, warning: bool = False) -> None:
+        """Note a problem at a key of the rule, such as "time.field"."""
+        path: KeyPath = ("rule", self._number, *(key.split(".") if isinstance(key, str) else key))
         self._found.append(self._document.problem(path, message, rule=self._id, warning=warning))

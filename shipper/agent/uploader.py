@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
@@ -118,21 +119,26 @@ class Uploader:
     def _next_batch(self) -> list[Waiting]:
         """Give the events to send now; waits for some, and for more while a batch is not full and just one went."""
         self._wake.clear()
-        events = self._store.next_events(batching.MAX_EVENTS)
+        events, is_full = self._due()
         if not events:
             if self._deadline is None:
                 self._wake.wait(IDLE_WAIT)
             return []
-        fitting = batching.take(len(event.payload) for event in events)
-        if fitting == len(events) < batching.MAX_EVENTS and self._deadline is None:
+        if not is_full and self._deadline is None:
             rest = self._sent_at + self._linger - time.monotonic()
             if rest > 0:
                 self._wake.wait(rest)
                 if self._sent_at + self._linger > time.monotonic():
                     return []
-                events = self._store.next_events(batching.MAX_EVENTS)
-                fitting = batching.take(len(event.payload) for event in events)
-        return events[:fitting]
+                events, _ = self._due()
+        return events
+
+    def _due(self) -> tuple[list[Waiting], bool]:
+        """Give the events whose turn it is, in the order in which they were made; and whether no more would fit."""
+        events = self._store.next_events(batching.MAX_EVENTS)
+        fitting = batching.take(len(event.payload) for event in events)
+        is_full = fitting < len(events) or fitting == batching.MAX_EVENTS
+        return sorted(events[:fitting], key=attrgetter("seq")), is_full
 
     def _deliver(self, events: Sequence[Waiting]) -> None:
         """Send a batch; a refused one is halved until the refused event is alone (spec, section 6)."""

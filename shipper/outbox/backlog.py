@@ -1,37 +1,52 @@
-"""What waits, in numbers kept in memory, so that they can be asked for on every pass."""
+"""What waits, in numbers kept in memory, so that they can be asked for on every pass, and whose turn it is."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from shipper.outbox.turns import Turns
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Set
 
 
 class Movement:
-    """Events that a commit added, or, with negative numbers, took away.
+    """What a commit changes.
 
     Attributes:
-        counts: number of events by rule id.
+        counts: by rule id, how many events were added; negative where more were taken away.
         sizes: their encoded bytes, likewise.
+        joined: numbers of those that were added, ascending, by rule.
+        settled: rule and number of each that was taken away after its turn.
+        dropped: up to which number the others went, and which of them stayed.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.sizes: Counter[str] = Counter()
+        self.joined: defaultdict[str, list[int]] = defaultdict(list)
+        self.settled: list[tuple[str, int]] = []
+        self.dropped: tuple[int, Set[int]] | None = None
 
-    def add(self, rule: str, size: int, count: int = 1) -> None:
-        """Count `count` events more, of `size` bytes together."""
+    def join(self, events: Iterable[tuple[int, str, int]]) -> None:
+        """Add events: number, rule and size of each."""
+        sizes, joined = self.sizes, self.joined
+        for number, rule, size in events:
+            sizes[rule] += size
+            joined[rule].append(number)
+        for rule, numbers in joined.items():
+            self.counts[rule] += len(numbers)
+
+    def settle(self, rule: str, size: int, number: int) -> None:
+        """Take an event away after its turn."""
+        self.count(rule, -1, -size)
+        self.settled.append((rule, number))
+
+    def count(self, rule: str, count: int, size: int) -> None:
+        """Count events of a rule, and their bytes together."""
         self.counts[rule] += count
         self.sizes[rule] += size
-
-    def add_all(self, events: Iterable[tuple[str, int]]) -> None:
-        """Count events by rule and size."""
-        counts, sizes = self.counts, self.sizes
-        for rule, size in events:
-            counts[rule] += 1
-            sizes[rule] += size
 
 
 class Backlog:
@@ -40,11 +55,13 @@ class Backlog:
     Attributes:
         count: number of events.
         bytes: their encoded bytes.
+        turns: in which order they are sent.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.bytes = 0
+        self.turns = Turns()
         self._count_of: Counter[str] = Counter()
         self._bytes_of: Counter[str] = Counter()
 
@@ -57,6 +74,15 @@ class Backlog:
             self._bytes_of[rule] += movement.sizes[rule]
             if not self._count_of[rule]:
                 del self._count_of[rule], self._bytes_of[rule]
+        for rule, numbers in movement.joined.items():
+            self.turns.join(rule, numbers)
+        self.turns.serve(movement.settled)
+        if movement.dropped is not None:
+            self.turns.drop_through(*movement.dropped)
+
+    def count_of(self, rule: str) -> int:
+        """Give how many events of a rule wait."""
+        return self._count_of[rule]
 
     def bytes_by_rule(self) -> dict[str, int]:
         """Give the encoded bytes by rule id; a rule without events is not in it."""

@@ -24,6 +24,9 @@ WRITE_SOURCE = "INSERT OR REPLACE INTO sources VALUES (?, ?)"
 READ_LOSSES = "SELECT what, reason, amount FROM losses"
 READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
 READ_WAITING = "SELECT rule, count(*), sum(length(payload)) FROM outbox GROUP BY rule"
+READ_OUTBOX = "SELECT seq, rule, length(payload) FROM outbox ORDER BY seq"
+SETTLE_EVENT = "DELETE FROM outbox WHERE seq = ?"
+READ_EVENTS = "SELECT seq, rule, event_id, payload FROM outbox WHERE seq IN (SELECT value FROM json_each(?))"
 COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
 WRITE_DEAD_LETTER = (
     "INSERT INTO dead_letters (rule, event_id, payload, code, message, request_id, died_at)"
@@ -134,9 +137,10 @@ def write_limits(run: sqlite3.Connection, limits: Sequence[LimitState]) -> None:
     run.executemany(WRITE_LIMIT, [limit for limit in limits if limit.state is not None])
 
 
-def write_events(run: sqlite3.Connection, events: Sequence[tuple[str, str, bytes]]) -> None:
-    """Insert events as rule, id, payload."""
+def write_events(run: sqlite3.Connection, events: Sequence[tuple[str, str, bytes]]) -> int:
+    """Insert events as rule, id, payload; gives the number of the last, the others' are just before it."""
     whole = len(events) - len(events) % EVENTS_AT_ONCE
     for at in range(0, whole, EVENTS_AT_ONCE):
         run.execute(WRITE_EVENTS, list(chain.from_iterable(events[at : at + EVENTS_AT_ONCE])))
     run.executemany(WRITE_EVENT, events[whole:])
+    return int(run.execute("SELECT last_insert_rowid()").fetchone()[0])

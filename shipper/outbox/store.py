@@ -16,6 +16,7 @@ One connection, guarded by a lock: intake and uploader share it.
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from shipper.errors import StoreDamagedError
 from shipper.events import LimitState
 from shipper.outbox import rows
 from shipper.outbox.backlog import Backlog, Movement
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from shipper.events import Checkpoint, Event, FileIdentity, History, Loss
 
 QUEUE_FULL = "queue_full"
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +96,8 @@ class Store:
         self._backlog = Backlog()
         # what the transaction at hand adds and takes away
         self._moved = Movement()
-        # the oldest are given first: what waits up to this number is in flight
-        self._in_flight = 0
-        waiting = Movement()
-        for rule, count, size in self._query(rows.READ_WAITING):
-            waiting.add(rule, size, count)
-        self._backlog.move(waiting)
+        self._in_flight: frozenset[int] = frozenset()
+        self._count_waiting()
 
     @property
     def waiting_count(self) -> int:
@@ -114,6 +113,10 @@ class Store:
         """Give the encoded bytes that wait, by rule id; a rule without waiting events is not in it. Costs no query."""
         with self._lock:
             return self._backlog.bytes_by_rule()
+
+    def waiting_of(self, rule: str) -> int:
+        """Give the number of events of a rule that wait. Costs no query."""
+        return self._backlog.count_of(rule)
 
     def checkpoints(self) -> list[Checkpoint]:
         """Give where every known file was left."""
@@ -194,24 +197,30 @@ class Store:
                 run.execute(rows.FORGET_HISTORY, (os.fsencode(log),))
                 if history is not None:
                     run.execute(rows.WRITE_HISTORY, rows.history_row(log, history))
-            rows.write_events(run, payloads)
             rows.write_limits(run, limits)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:
                 run.execute(rows.ADD_TO_COUNTER, (BYTES_READ, read))
-            self._moved.add_all((rule, len(payload)) for rule, _, payload in payloads)
+            if payloads:
+                last = rows.write_events(run, payloads)
+                first = last - len(payloads) + 1
+                self._moved.join((seq, rule, len(payload)) for seq, (rule, _, payload) in enumerate(payloads, first))
 
     def next_events(self, limit: int) -> list[Waiting]:
-        """Give the oldest waiting events, at most `limit`; they stay until they are settled.
+        """Give the events whose turn it is, at most `limit`; they stay until they are settled.
 
-        They are in flight, so that `drop_oldest` leaves them, until they are settled or a later call gives others.
+        Rules take turns, one event each, in the order of their events; the rule that was settled last is the last to
+        have its next turn. What is given is in flight, so that `drop_oldest` leaves it, until it is settled or a
+        later call gives others.
         """
         with self._lock:
-            found = self._query("SELECT seq, rule, event_id, payload FROM outbox ORDER BY seq LIMIT ?", (limit,))
-            events = [Waiting(*row) for row in found]
-            self._in_flight = events[-1].seq if events else 0
-            return events
+            turns = self._backlog.turns.next(limit)
+            found = {row[0]: Waiting(*row) for row in self._query(rows.READ_EVENTS, (json.dumps(turns),))}
+            if len(found) < len(turns):
+                raise StoreDamagedError(f"the store {self.file} is damaged: events that wait are not found in it")
+            self._in_flight = frozenset(turns)
+            return [found[seq] for seq in turns]
 
     def acknowledge(self, delivered: Sequence[Waiting]) -> None:
         """Let go of events that the service accepted."""
@@ -228,21 +237,21 @@ class Store:
             excess = self._backlog.bytes - limit_bytes
             if excess <= 0:
                 return 0
-            first = last = self._in_flight
-            oldest = run.execute("SELECT seq, rule, length(payload) FROM outbox WHERE seq > ? ORDER BY seq", (first,))
-            dropped = 0
+            dropped: list[tuple[int]] = []
+            oldest = run.execute(rows.READ_OUTBOX)
             for seq, rule, size in oldest:
                 if excess <= 0:
                     break
-                self._moved.add(rule, -size, -1)
-                dropped += 1
-                last = seq
-                excess -= size
+                if seq not in self._in_flight:
+                    self._moved.count(rule, -1, -size)
+                    dropped.append((seq,))
+                    excess -= size
             oldest.close()
             if dropped:
-                run.execute("DELETE FROM outbox WHERE seq > ? AND seq <= ?", (first, last))
-                run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, dropped))
-            return dropped
+                run.executemany(rows.SETTLE_EVENT, dropped)
+                run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, len(dropped)))
+                self._moved.dropped = dropped[-1][0], self._in_flight
+            return len(dropped)
 
     def bury(self, refused: Waiting, refusal: Refusal, *, limit: int) -> None:
         """Move an event that the service refused to the dead letters, of which at most `limit` are kept.
@@ -289,15 +298,18 @@ class Store:
             self._connection.close()
 
     def _remove(self, run: sqlite3.Connection, events: Sequence[Waiting]) -> None:
-        by_seq = {event.seq: event for event in events}
-        if not by_seq:
-            return
-        there = run.execute("SELECT seq FROM outbox WHERE seq BETWEEN ? AND ?", (min(by_seq), max(by_seq))).fetchall()
-        # one that is gone already must not be counted twice
-        removed = [(seq,) for (seq,) in there if seq in by_seq]
-        run.executemany("DELETE FROM outbox WHERE seq = ?", removed)
-        for (seq,) in removed:
-            self._moved.add(by_seq[seq].rule, -len(by_seq[seq].payload), -1)
+        for event in events:
+            # one that is gone already must not be counted twice
+            if run.execute(rows.SETTLE_EVENT, (event.seq,)).rowcount:
+                self._moved.settle(event.rule, len(event.payload), event.seq)
+
+    def _count_waiting(self) -> None:
+        with self._lock, translated(self.file):
+            waiting = self._connection.execute(rows.READ_OUTBOX)
+            while some := waiting.fetchmany(_AT_ONCE):
+                there = Movement()
+                there.join(some)
+                self._backlog.move(there)
 
     def _counter(self, name: str) -> int:
         found = self._query(rows.READ_COUNTER, (name,))

@@ -1,0 +1,134 @@
+"""Whose event is sent next: rules take turns, so that the storm of one does not delay the others (spec, section 6). Pure.
+
+The numbers of all waiting events are kept in memory, by rule, for a search in the database would go through the storm:
+eight bytes an event, and a run of consecutive numbers, which is what a storm makes, as its two ends.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Set
+
+_UNPACKED = 128
+_COMPACTED = 4096
+
+
+class Line:
+    """Numbers in ascending order: one joins at the end, those near the front are looked at and leave."""
+
+    __slots__ = ("_at", "_far", "_near")
+
+    def __init__(self) -> None:
+        self._near: list[int] = []
+        # a negative number is the end of the run that the number before it begins
+        self._far = array("q")
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        """Tell whether somebody waits."""
+        return bool(self._near) or self._at < len(self._far)
+
+    def join(self, numbers: Iterable[int]) -> None:
+        """Let numbers join at the end, in their order; they are higher than all that ever did."""
+        far = self._far
+        end = far[-1] if self._at < len(far) else 0
+        for number in numbers:
+            if not end or abs(end) != number - 1:
+                end = number
+                far.append(end)
+            elif end < 0:
+                far[-1] = end = -number
+            else:
+                end = -number
+                far.append(end)
+
+    def at(self, place: int) -> int | None:
+        """Give the number at a place, from 0; None behind the end."""
+        while len(self._near) <= place:
+            if not self._unpack():
+                return None
+        return self._near[place]
+
+    def leave(self, numbers: Set[int]) -> None:
+        """Let numbers leave; those that are not there any more are passed over."""
+        last = max(numbers, default=0)
+        while self._at < len(self._far) and self._far[self._at] <= last:
+            self._unpack()
+        self._near = [number for number in self._near if number not in numbers]
+
+    def leave_through(self, last: int, stay: Set[int]) -> None:
+        """Let all numbers up to one leave, but for some that stay."""
+        kept = [number for number in self._near if number > last or number in stay]
+        while self._at < len(self._far) and self._far[self._at] <= last:
+            self._near = []
+            self._unpack()
+            kept += [number for number in self._near if number > last or number in stay]
+        self._near = kept
+
+    def _unpack(self) -> bool:
+        """Bring the next numbers near; False when all are."""
+        far, at = self._far, self._at
+        if at == len(far):
+            return False
+        first = far[at]
+        if at + 1 < len(far) and far[at + 1] < 0:
+            last = -far[at + 1]
+            upto = min(last, first + _UNPACKED - 1)
+            self._near.extend(range(first, upto + 1))
+            if upto < last:
+                far[at] = upto + 1
+            else:
+                self._at += 2
+        else:
+            self._near.append(first)
+            self._at += 1
+        if self._at == len(far) or self._at > _COMPACTED:
+            del far[: self._at]
+            self._at = 0
+        return True
+
+
+class Turns:
+    """The lines of all rules. In the order of the dict their next turns come: who was served goes to its end."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, Line] = {}
+
+    def join(self, rule: str, numbers: Iterable[int]) -> None:
+        """Let events of a rule wait, by their numbers, ascending and higher than all before."""
+        self._lines.setdefault(rule, Line()).join(numbers)
+
+    def next(self, limit: int) -> list[int]:
+        """Give the numbers of those whose turn it is, at most `limit`: one of each rule, then the second of each."""
+        found: list[int] = []
+        lines = list(self._lines.values())
+        place = 0
+        while lines and len(found) < limit:
+            numbers = [line.at(place) for line in lines]
+            lines = [line for line, number in zip(lines, numbers, strict=True) if number is not None]
+            found += [number for number in numbers if number is not None]
+            place += 1
+        return found[:limit]
+
+    def serve(self, served: Iterable[tuple[str, int]]) -> None:
+        """Let events leave, by rule and number, in the order in which they were given."""
+        numbers: dict[str, set[int]] = {}
+        for rule, number in served:
+            # in the order of their last turns: who had the last one waits longest
+            numbers[rule] = {*numbers.pop(rule, ()), number}
+        for rule, gone in numbers.items():
+            line = self._lines.pop(rule, None)
+            if line is not None:
+                line.leave(gone)
+                if line:
+                    self._lines[rule] = line
+
+    def drop_through(self, last: int, stay: Set[int]) -> None:
+        """Let all events up to a number leave, but for some that stay."""
+        for rule, line in list(self._lines.items()):
+            line.leave_through(last, stay)
+            if not line:
+                del self._lines[rule]

@@ -1,4 +1,4 @@
-"""Whose event is sent next: rules take turns, so that the storm of one does not delay the others (spec, section 6). Pure.
+"""Whose event is sent next: rules take turns, so that a storm of one does not delay the others (spec, section 6). Pure.
 
 The numbers of all waiting events are kept in memory, by rule, for a search in the database would go through the storm:
 eight bytes an event, and a run of consecutive numbers, which is what a storm makes, as its two ends.

@@ -140,7 +140,7 @@ class Event(NamedTuple):
 
 
 class LimitState(NamedTuple):
-    """What a rule's threshold or throttle remembers of one key.
+    """What a rule's threshold or throttle, or the folding of its storm, remembers of one key.
 
     Attributes:
         rule: id of the rule.

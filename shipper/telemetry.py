@@ -176,6 +176,26 @@ def events_dropped(amount: int, *, told: bool = False) -> None:
     )
 
 
+def storm_began(rule: str, backlog: int, *, folds: bool, told: bool) -> None:
+    """Tell that a rule makes events faster than they can be sent; said again after a while at the earliest."""
+    _count("storms")
+    if told:
+        return
+    rest = (
+        "further ones are folded into one that tells how many they were"
+        if folds
+        else "the files that feed it wait once the queue is full"
+    )
+    _tell(
+        logging.WARNING,
+        "storm_began",
+        f"A storm: of rule '{rule}' more than {backlog} events wait (storm_backlog). They are sent in turn with those "
+        f"of the other rules; {rest}. Nothing is lost; `[rule.throttle]` would keep it quiet.",
+        rule=rule,
+        backlog=backlog,
+    )
+
+
 def file_found(path: str, offset: int) -> None:
     """Tell that a file is read from now on."""
     _count("files_found")

@@ -117,7 +117,8 @@ def test_what_is_wrong_in_a_rule_is_wrong_for_the_editor_too(tmp_path: Path, mor
         ("[store]\nmax_queue_bytes = '1 lot'\n", False),
         ("[cloudmonitor]\nmax_requests_per_second = -1\n", False),
         ("[cloudmonitor]\nendpoint = 'ftp://x'\n", False),
-        ("[store]\nstorm = 'fold'\n", False),
+        ("[store]\nstorm = 'fold'\nstorm_backlog = 10\n", True),
+        ("[store]\nstorm = 'folded'\n", False),
         ("[http]\nlisten = '127.0.0.1:1'\n", False),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent.judging import sendable
 from shipper.agent.trouble import Trouble
 from shipper.errors import StateError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.agent.clock import Clock
+    from shipper.agent.storms import Storms
     from shipper.events import Event, LimitState, Loss
     from shipper.matching.limits import Limits
     from shipper.outbox.store import Store
@@ -41,6 +43,7 @@ class Commits:
         following: Following,
         store: Store,
         limits: Limits,
+        storms: Storms,
         *,
         recorded: Callable[[], None],
         stopping: threading.Event,
@@ -52,6 +55,7 @@ class Commits:
             following: the files.
             store: where offsets and events go.
             limits: what thresholds and throttles remember.
+            storms: folds the events of rules that make too many.
             recorded: called after events were committed.
             stopping: set when a failing store is waited for no longer.
             clock: tells the time.
@@ -64,9 +68,18 @@ class Commits:
         self._following = following
         self._store = store
         self._limits = limits
+        self._storms = storms
         self._recorded = recorded
         self._stopping = stopping
         self._clock = clock
+
+    def take(self, events: list[Event]) -> None:
+        """Take events for the next commit; those of rules in the shadow are left out, for their tallies count them."""
+        self.events += self._storms.take(sendable(events))
+
+    def look(self) -> None:
+        """Take what tells of storms that are over."""
+        self.events += self._storms.look()
 
     def are_due(self, now: float, *, loaded: bool) -> bool:
         """Tell whether it is time to commit; `loaded` while there is more to read at once, so that events may wait."""
@@ -76,7 +89,8 @@ class Commits:
 
     def commit(self) -> bool:
         """Record all that changed; waits for the store while it fails. False when told to stop before it could be."""
-        changes, limits = self._following.changes(), self._limits.changes()
+        changes = self._following.changes()
+        limits = [*self._limits.changes(), *self._storms.changes()]
         now = self._clock.monotonic()
         self._save_at, self._hold_until = now + SAVE_INTERVAL, now + HOLD_SECONDS
         if not (changes or self.events or self.losses or limits):
@@ -86,6 +100,7 @@ class Commits:
             return False
         self._following.recorded(changes)
         self._limits.recorded()
+        self._storms.recorded()
         if self.events:
             self._recorded()
         self.events, self.losses, self.bytes_read = [], [], 0

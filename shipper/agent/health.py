@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from shipper.agent.status import RuleQueue
     from shipper.agent.trouble import Trouble
     from shipper.tailing.condition import FileCondition
 
@@ -38,6 +39,7 @@ class Vitals:
         delivery: why events cannot be delivered.
         rules: why the rules are not what their files say.
         aside: ids of rules that are set aside, for they take too long.
+        storms: rules of which more events wait than `storm_backlog`, or were folded.
         stopping: it was told to stop.
     """
 
@@ -51,6 +53,7 @@ class Vitals:
     delivery: Trouble | None = None
     rules: Trouble | None = None
     aside: frozenset[str] = frozenset()
+    storms: tuple[RuleQueue, ...] = ()
     stopping: bool = False
 
 
@@ -71,6 +74,10 @@ def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Findin
     if vitals.aside:
         said = f"set aside, for they take too long again and again: {', '.join(sorted(vitals.aside))}"
         found.append(Finding(Health.DEGRADED, "rules", said))
+    for storm in vitals.storms:
+        told = f"; {storm.folded} more were folded and are told when half of them are sent" if storm.folded else ""
+        said = f"of rule '{storm.rule}' {storm.events} events wait; they are sent in turn with those of others{told}"
+        found.append(Finding(Health.DEGRADED, "storm", said))
     order = list(Health)
     return tuple(sorted(found, key=lambda finding: -order.index(finding.health)))
 

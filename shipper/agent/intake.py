@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.commits import Commits
-from shipper.agent.judging import judged, sendable, tell
+from shipper.agent.judging import judged, tell
 from shipper.agent.lookout import ACTIVE_POLL, Lookout
 from shipper.agent.room import Room
+from shipper.agent.storms import Storms
 from shipper.tailing.condition import conditions, paused
 from shipper.tailing.sequels import next_blocks, part, successors
 from shipper.tailing.tailer import Halt
@@ -39,6 +40,7 @@ TURN_BYTES = 1024 * 1024
 PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
 ACTIVE_FOR = 2.0
+STORM_LOOK = 1.0
 
 
 class Intake:
@@ -83,8 +85,9 @@ class Intake:
         self.looked_at = clock.monotonic()
         self._lookout = Lookout(following, watcher, clock)
         self._turn = 0
+        self._storms = Storms(store, limits, clock)
         self._commits = Commits(
-            following, store, engine.limits, recorded=recorded, stopping=self._stopping, clock=clock
+            following, store, engine.limits, self._storms, recorded=recorded, stopping=self._stopping, clock=clock
         )
         self._adopt(engine)
         self._room = Room(store, limits, self._commits, clock)
@@ -126,7 +129,7 @@ class Intake:
             self._engine.quarantine.release_all()
             tell(self._engine.quarantine)
         self._engine = engine
-        self._commits.events += sendable(engine.limits.use(engine.rules))
+        self._commits.take(engine.limits.use(engine.rules))
 
     def step(self, now: float) -> bool:
         """Look at everything that is due once; tells whether there may be more at once.
@@ -139,7 +142,8 @@ class Intake:
         more = self._room.look() and self._read_all(now)
         if self._stopping.is_set():
             return False
-        self._commits.events += sendable(self._engine.limits.expire(self._clock.now().timestamp()))
+        self._commits.take(self._engine.limits.expire(self._clock.now().timestamp()))
+        self._commits.look()
         if self._commits.are_due(now, loaded=more):
             self._commits.commit()
         self._finish(now)
@@ -231,9 +235,9 @@ class Intake:
                     return found
                 # all of them before the next commit: their offsets have moved together
                 for block in found:
-                    events = sendable(judged(self._engine, block))
+                    events = judged(self._engine, block)
                     followed.feeds.update(event.rule for event in events)
-                    self._commits.events += events
+                    self._commits.take(events)
         finally:
             moved = sum(each.offset - each.skipped for each in together)
             self._commits.bytes_read += moved - passed
@@ -276,6 +280,8 @@ class Intake:
         if not self._room.is_full and self._due(now):
             until = min(until, now + ACTIVE_POLL)
         until = min(until, now + self._engine.limits.due_at - self._clock.now().timestamp())
+        if self._storms.are_on:
+            until = min(until, now + STORM_LOOK)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
 

@@ -98,11 +98,12 @@ class RuleHits:
 
 @dataclass(frozen=True, slots=True)
 class RuleQueue:
-    """The events of one rule that wait: their number and encoded bytes."""
+    """The events of one rule that wait: their number and encoded bytes; and how many were folded and are told later."""
 
     rule: str
     events: int
     bytes: int
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,7 +148,7 @@ def _condition(each: dict[str, Any]) -> FileCondition:
 
 
 def _queue(each: dict[str, Any]) -> Queue:
-    rules = tuple(RuleQueue(rule["rule"], rule["events"], rule["bytes"]) for rule in each["rules"])
+    rules = tuple(RuleQueue(rule["rule"], rule["events"], rule["bytes"], rule["folded"]) for rule in each["rules"])
     return Queue(each["events"], each["bytes"], each["limit"], rules)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.agent.status import Queue, RuleQueue
 from shipper.events import Loss
+from shipper.matching.folding import folded
 
 if TYPE_CHECKING:
     from shipper.outbox.reader import StoreReader
@@ -32,7 +34,11 @@ def read_stored(reader: StoreReader, max_queue_bytes: int) -> Stored:
     Raises:
         StateError: the store cannot be read.
     """
-    rules = tuple(RuleQueue(rule, count, size) for rule, (count, size) in sorted(reader.waiting().items()))
+    waiting, folds = reader.waiting(), Counter[str]()
+    for state in reader.limits():
+        folds[state.rule] += folded(state)
+    names = sorted(waiting.keys() | +folds)
+    rules = tuple(RuleQueue(rule, *waiting.get(rule, (0, 0)), folds[rule]) for rule in names)
     return Stored(
         Queue(sum(rule.events for rule in rules), sum(rule.bytes for rule in rules), max_queue_bytes, rules),
         tuple(Loss(what, reason, amount) for (what, reason), amount in sorted(reader.losses().items())),

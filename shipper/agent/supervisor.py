@@ -107,9 +107,7 @@ class Agent:
             recorded=self._uploader.wake,
             watcher=self._watcher,
         )
-        self._survey = Survey(
-            config.state_path, config.store.max_queue_bytes, self._intake, self._uploader, self._rule_files
-        )
+        self._survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
         self._control = Control(config.state_path, {"status": self._survey.answer})
         self._threads = {
             "intake": threading.Thread(target=self._guard, args=("intake", self._intake.run), name="intake"),

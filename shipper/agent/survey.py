@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shipper.agent.intake import Intake
     from shipper.agent.rule_files import RuleFiles
     from shipper.agent.uploader import Uploader
+    from shipper.config.model import StoreTable
 
 FILES_TIMEOUT = 2.0
 
@@ -35,19 +36,19 @@ class Survey:
     """Knows the parts of one agent; any thread may ask."""
 
     def __init__(
-        self, directory: Path, max_queue_bytes: int, intake: Intake, uploader: Uploader, rule_files: RuleFiles
+        self, directory: Path, limits: StoreTable, intake: Intake, uploader: Uploader, rule_files: RuleFiles
     ) -> None:
         """Remember whom to ask.
 
         Args:
             directory: the state directory.
-            max_queue_bytes: how many bytes of events may wait.
+            limits: how many events may wait, and when it is a storm.
             intake: the first loop.
             uploader: the second loop.
             rule_files: where the rules come from.
         """
         self._directory = directory
-        self._max_queue_bytes = max_queue_bytes
+        self._limits = limits
         self._intake = intake
         self._uploader = uploader
         self._rule_files = rule_files
@@ -86,6 +87,9 @@ class Survey:
             delivery=self._uploader.trouble,
             rules=self._rule_files.trouble,
             aside=frozenset() if engine.quarantine is None else engine.quarantine.aside,
+            storms=tuple(
+                rule for rule in stored.queue.rules if rule.events > self._limits.storm_backlog or rule.folded
+            ),
             stopping=self._stopping,
         )
         counts = telemetry.counts()
@@ -135,6 +139,6 @@ class Survey:
         """Read the store over a connection of its own, so that no loop waits for the answer."""
         try:
             with closing(StoreReader(self._directory)) as reader:
-                return read_stored(reader, self._max_queue_bytes), None
+                return read_stored(reader, self._limits.max_queue_bytes), None
         except StateError as error:
-            return Stored(Queue(0, 0, self._max_queue_bytes, ())), Trouble(str(error), HOST_CLOCK.now())
+            return Stored(Queue(0, 0, self._limits.max_queue_bytes, ())), Trouble(str(error), HOST_CLOCK.now())

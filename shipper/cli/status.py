@@ -233,7 +233,8 @@ def _totals(status: Status) -> Iterator[str]:
     queue = status.queue
     yield f"queue      {queue.events} events, {queue.bytes} of {queue.limit} bytes"
     for waiting in queue.rules:
-        yield f"  {waiting.rule}: {waiting.events} events, {waiting.bytes} bytes"
+        more = f", {waiting.folded} more folded" if waiting.folded else ""
+        yield f"  {waiting.rule}: {waiting.events} events, {waiting.bytes} bytes{more}"
     if status.delivery is not None:
         sent = status.delivery
         last = f", last {sent.accepted_at.astimezone():%Y-%m-%d %H:%M:%S}" if sent.accepted_at else ""

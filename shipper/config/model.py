@@ -92,8 +92,8 @@ class StoreTable:
 
     max_queue_bytes: int = key("512MiB", kinds.parse_size)
     overflow: str = key("pause", kinds.choice("pause", "drop_oldest"))
-    storm: str = key("keep", kinds.choice("keep", "fold"), later=True)
-    storm_backlog: int = key(10_000, kinds.parse_count, later=True)
+    storm: str = key("keep", kinds.choice("keep", "fold"))
+    storm_backlog: int = key(10_000, kinds.parse_count)
     max_dead_letters: int = key(10_000, kinds.parse_count)
     min_free_disk: int = key("256MiB", kinds.parse_size)
     remember_delivered: int = key(1_000_000, kinds.parse_count, later=True)

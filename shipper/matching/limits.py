@@ -102,9 +102,9 @@ class Limits:
             values = json.loads(state or b"null")
             if kind == THRESHOLD:
                 self._matches.setdefault(rule, OrderedDict())[key] = _Matches(*values)
-            else:
+            elif kind == THROTTLE:
                 window = _Window(*values[:-1])
-                window.closing = None if values[-1] is None else _unpacked(values[-1])
+                window.closing = None if values[-1] is None else unlisted(values[-1])
                 self._windows.setdefault(rule, OrderedDict())[key] = window
         for matches in self._matches.values():
             _sort(matches, {key: each.touched for key, each in matches.items()})
@@ -244,13 +244,13 @@ class Limits:
         if kind == THRESHOLD:
             counted = self._matches.get(name)
             matches = None if counted is None else counted.get(key)
-            return None if matches is None else _encoded([matches.touched, matches.times])
+            return None if matches is None else encoded([matches.touched, matches.times])
         windows = self._windows.get(name)
         window = None if windows is None else windows.get(key)
         if window is None:
             return None
-        closing = None if window.closing is None else _listed(window.closing)
-        return _encoded([window.ends, window.closes, window.passed, window.held, window.first, closing])
+        closing = None if window.closing is None else listed(window.closing)
+        return encoded([window.ends, window.closes, window.passed, window.held, window.first, closing])
 
 
 def key_of(values: Iterable[str | None]) -> bytes:
@@ -271,15 +271,18 @@ def _sort(table: OrderedDict[bytes, _StateT], by: dict[bytes, float]) -> None:
         table.move_to_end(key)
 
 
-def _encoded(values: Sequence[object]) -> bytes:
+def encoded(values: Sequence[object]) -> bytes:
+    """Give what is remembered as it is kept, see `LimitState`."""
     # a path may hold bytes that are no UTF-8, which `orjson` refuses
     return json.dumps(values, separators=(",", ":")).encode()
 
 
-def _listed(event: Event) -> list[object]:
+def listed(event: Event) -> list[object]:
+    """Give an event as values that JSON has."""
     return [*event._replace(time=event.time.isoformat())]  # type: ignore[arg-type]
 
 
-def _unpacked(values: Sequence[object]) -> Event:
+def unlisted(values: Sequence[object]) -> Event:
+    """Give the event of what `listed` gave."""
     event = Event(*values)  # type: ignore[arg-type]
     return event._replace(time=datetime.fromisoformat(str(event.time)))

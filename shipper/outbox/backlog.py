@@ -84,6 +84,10 @@ class Backlog:
         """Give how many events of a rule wait."""
         return self._count_of[rule]
 
+    def rules_over(self, count: int) -> list[str]:
+        """Give the ids of the rules of which more events wait."""
+        return [rule for rule, waiting in self._count_of.items() if waiting > count]
+
     def bytes_by_rule(self) -> dict[str, int]:
         """Give the encoded bytes by rule id; a rule without events is not in it."""
         return dict(self._bytes_of)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from shipper.errors import StateError
+from shipper.events import LimitState
 from shipper.outbox import rows
 from shipper.outbox.schema import BYTES_READ, VERSION, refuse_newer, version_of
 
@@ -72,6 +73,10 @@ class StoreReader:
     def waiting(self) -> dict[str, tuple[int, int]]:
         """Give number and encoded bytes of the events that wait, by rule."""
         return {rule: (count, size) for rule, count, size in self._query(rows.READ_WAITING)}
+
+    def limits(self) -> list[LimitState]:
+        """Give what thresholds, throttles and foldings remember."""
+        return [LimitState(*row) for row in self._query(rows.READ_LIMITS)]
 
     def dead_letter_count(self) -> int:
         """Tell how many dead letters are kept."""

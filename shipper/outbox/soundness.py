@@ -24,7 +24,7 @@ LONGEST_STRETCH = 64 * 1024
 """More bytes than a fingerprint is ever taken of."""
 _SURE_BYTES = 64
 _LINE_STATES = frozenset(int(state) for state in LineState)
-_LIMITS = {"threshold": 2, "throttle": 6}
+_LIMITS = {"threshold": 2, "fold": 3, "throttle": 6}
 """How many values the state of a limit has, by its kind."""
 _KINDS: Mapping[str, type] = {"INTEGER": int, "REAL": float, "TEXT": str, "BLOB": bytes}
 

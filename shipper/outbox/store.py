@@ -118,6 +118,11 @@ class Store:
         """Give the number of events of a rule that wait. Costs no query."""
         return self._backlog.count_of(rule)
 
+    def rules_over(self, count: int) -> list[str]:
+        """Give the ids of the rules of which more events wait. Costs no query."""
+        with self._lock:
+            return self._backlog.rules_over(count)
+
     def checkpoints(self) -> list[Checkpoint]:
         """Give where every known file was left."""
         return [rows.checkpoint_of(row) for row in self._query(rows.READ_CHECKPOINTS)]

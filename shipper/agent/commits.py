@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from shipper.agent.clock import Clock
     from shipper.agent.storms import Storms
+    from shipper.agent.tap import Tap
     from shipper.events import Event, LimitState, Loss
     from shipper.matching.limits import Limits
     from shipper.outbox.store import Store
@@ -44,6 +45,7 @@ class Commits:
         store: Store,
         limits: Limits,
         storms: Storms,
+        tap: Tap,
         *,
         recorded: Callable[[], None],
         stopping: threading.Event,
@@ -56,6 +58,7 @@ class Commits:
             store: where offsets and events go.
             limits: what thresholds and throttles remember.
             storms: folds the events of rules that make too many.
+            tap: shows events to whoever asks.
             recorded: called after events were committed.
             stopping: set when a failing store is waited for no longer.
             clock: tells the time.
@@ -69,12 +72,14 @@ class Commits:
         self._store = store
         self._limits = limits
         self._storms = storms
+        self._tap = tap
         self._recorded = recorded
         self._stopping = stopping
         self._clock = clock
 
     def take(self, events: list[Event]) -> None:
         """Take events for the next commit; those of rules in the shadow are left out, for their tallies count them."""
+        self._tap.take(events)
         self.events += self._storms.take(sendable(events))
 
     def look(self) -> None:

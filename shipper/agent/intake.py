@@ -19,6 +19,7 @@ from shipper.agent.judging import judged, tell
 from shipper.agent.lookout import ACTIVE_POLL, Lookout
 from shipper.agent.room import Room
 from shipper.agent.storms import Storms
+from shipper.agent.tap import Tap
 from shipper.tailing.condition import conditions, paused
 from shipper.tailing.sequels import next_blocks, part, successors
 from shipper.tailing.tailer import Halt
@@ -47,6 +48,7 @@ class Intake:
     """Reads, matches and records. `run` is called in a thread of its own; `stop` and `change` by any other.
 
     Attributes:
+        tap: shows its events.
         looked_at: when the loop last began something, monotonic; a loop that is well does so within seconds.
     """
 
@@ -86,8 +88,16 @@ class Intake:
         self._lookout = Lookout(following, watcher, clock)
         self._turn = 0
         self._storms = Storms(store, limits, clock)
+        self.tap = Tap()
         self._commits = Commits(
-            following, store, engine.limits, self._storms, recorded=recorded, stopping=self._stopping, clock=clock
+            following,
+            store,
+            engine.limits,
+            self._storms,
+            self.tap,
+            recorded=recorded,
+            stopping=self._stopping,
+            clock=clock,
         )
         self._adopt(engine)
         self._room = Room(store, limits, self._commits, clock)

@@ -108,7 +108,7 @@ class Agent:
             watcher=self._watcher,
         )
         self._survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
-        self._control = Control(config.state_path, {"status": self._survey.answer})
+        self._control = Control(config.state_path, {"status": self._survey.answer, "tap": self._intake.tap.answer})
         self._threads = {
             "intake": threading.Thread(target=self._guard, args=("intake", self._intake.run), name="intake"),
             "uploader": threading.Thread(target=self._guard, args=("uploader", self._uploader.run), name="uploader"),

@@ -28,6 +28,7 @@ COMMANDS = {
     "match": "shipper.cli.match:command",
     "backfill": "shipper.cli.backfill:command",
     "status": "shipper.cli.status:command",
+    "tap": "shipper.cli.tap:command",
     "offsets": "shipper.cli.offsets:command",
     "put-event": "shipper.cli.put_event:command",
     "emulator": "shipper.cli.emulator:command",

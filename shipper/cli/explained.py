@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rich.text import Text
 
+from shipper.agent.shown import uploaded
 from shipper.cli.terminal import safe
-from shipper.cli.uploaded import uploaded
 from shipper.events import wire_time
 from shipper.matching.explaining import Outcome
 from shipper.matching.scanner import SCANNER

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import orjson
 
 from shipper.agent.machine import this_host
+from shipper.agent.shown import shown as shown_event
 from shipper.cli.config_option import config_option
 from shipper.cli.dry_run import DryRun
 from shipper.cli.open_log import STDIN, open_log
@@ -19,7 +19,6 @@ from shipper.cli.rule_diff import as_json as as_json_line
 from shipper.cli.rule_options import DIFF_OPTION, RuleFilesCommand, read_rules, rules_option
 from shipper.cli.sources import find_source
 from shipper.cli.terminal import data, give_up_stdout, say_error, say_problems
-from shipper.cli.uploaded import uploaded
 from shipper.config.model import Config
 from shipper.errors import ShipperError
 from shipper.matching.engine import Engine
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from shipper.cli.open_log import OpenLog
     from shipper.cli.rule_diff import Change
     from shipper.config.model import SourceTable
-    from shipper.events import Event
     from shipper.matching.records import LogRecord
     from shipper.matching.redaction import Redaction
     from shipper.matching.rule import Rule
@@ -106,7 +104,7 @@ def command(
     def finish() -> None:
         told = run.finish()
         if not missed:
-            _write(map(_json_line, told))
+            _write(map(shown_event, told))
 
     try:
         return _each(logs, source, take, finish)
@@ -188,7 +186,7 @@ def _print(log: OpenLog, run: DryRun, missed: Hidden | None) -> None:
         if missed is not None:
             _write(missed.line(record, for_people=for_people) for record in missed_records)
         else:
-            _write(map(_json_line, events))
+            _write(map(shown_event, events))
     run.lose(log.take_losses())
 
 
@@ -208,16 +206,3 @@ def _write(lines: Iterable[bytes]) -> None:
     except OSError as error:
         give_up_stdout()
         raise ShipperError(f"the output cannot be written: {error.strerror}") from None
-
-
-def _json_line(event: Event) -> bytes:
-    meta = {
-        "rule": event.rule,
-        "path": event.path,
-        "line_number": event.line_number,
-        "offset": event.offset,
-        "id": event.id,
-    }
-    if event.shadow:
-        meta["shadow"] = True
-    return orjson.dumps(uploaded(event) | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)

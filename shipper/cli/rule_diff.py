@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from rich.text import Text
 
+from shipper.agent.shown import uploaded
 from shipper.cli.terminal import one_line, safe, say
-from shipper.cli.uploaded import uploaded
 from shipper.events import wire_time
 from shipper.matching.records import records_of
 

@@ -1,0 +1,37 @@
+"""An event as people and programs are shown it, with the keys that are uploaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from shipper.agent.status import printable_path
+from shipper.events import wire_time
+
+if TYPE_CHECKING:
+    from shipper.events import Event
+
+
+def uploaded(event: Event) -> dict[str, Any]:
+    """Give what of an event goes to the service."""
+    return {
+        "name": event.name,
+        "content": event.content,
+        "groupId": event.group_id,
+        "time": wire_time(event.time),
+    }
+
+
+def shown(event: Event) -> bytes:
+    """Give an event as one line of JSON: what goes to the service, and in `meta` where it comes from."""
+    meta = {
+        "rule": event.rule,
+        "path": printable_path(event.path),
+        "line_number": event.line_number,
+        "offset": event.offset,
+        "id": event.id,
+    }
+    if event.shadow:
+        meta["shadow"] = True
+    return orjson.dumps(uploaded(event) | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)

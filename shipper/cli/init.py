@@ -28,6 +28,9 @@ KNOWN_LOGS = (
     ("postgresql", ("/var/log/postgresql/*.log",)),
     ("mysql", ("/var/log/mysql/*.log", "/var/log/mariadb/*.log")),
     ("redis", ("/var/log/redis/*.log",)),
+    ("haproxy", ("/var/log/haproxy.log",)),
+    ("mail", ("/var/log/mail.log", "/var/log/maillog")),
+    ("cron", ("/var/log/cron.log", "/var/log/cron")),
     ("tomcat", ("/var/log/tomcat*/*.log",)),
 )
 """Where programs of common packages log, by the name of the source that reads it."""

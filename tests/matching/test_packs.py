@@ -30,6 +30,9 @@ TWO_INCIDENTS = {"postgresql-panic": {"postgresql-panic", "postgresql-disk-full"
 SSHD = "Nov 23 10:00:00 web1 sshd[901]: "
 ACCESS = "192.0.2.9 - - [23/Nov/2026:10:00:00 +0800] "
 NGINX = "2026/11/23 10:00:00 [error] 31#31: *7 "
+SYSLOG = "Nov 26 13:21:21 mx "
+APACHE = "[Thu Nov 26 13:20:47.695453 2026] "
+MARIADB = "2026-11-26 13:20:37 3 "
 POSTGRESQL = "2026-11-23 10:00:00.123 UTC [815] "
 # what a client of a server chose stands in each of these; beside it the rules that may speak up
 FORGED = [
@@ -43,6 +46,16 @@ FORGED = [
     (NGINX + 'directory index of "/srv/" is forbidden, client: 192.0.2.9, request: "GET /?{} HTTP/1.1"', set()),
     (POSTGRESQL + "app@shop LOG:  statement: SELECT '{}'", set()),
     (POSTGRESQL + 'app@shop ERROR:  column "{}" does not exist at character 8', set()),
+    (
+        APACHE + "[auth_basic:error] [pid 7:tid 7] [client 192.0.2.9:4] AH01618: user {} not found: /a",
+        {"apache-login-failed"},
+    ),
+    (APACHE + "[core:error] [pid 7:tid 7] [client 192.0.2.9:4] AH00126: Invalid URI in request GET {} HTTP/1.1", set()),
+    (MARIADB + "[Warning] Access denied for user '{}'@'a' (using password: YES)", {"mariadb-access-denied"}),
+    (
+        SYSLOG + "postfix/smtpd[9]: warning: a[192.0.2.9]: SASL LOGIN authentication failed: no, sasl_username={}",
+        {"postfix-login-failed"},
+    ),
     (POSTGRESQL + 'x {}@shop FATAL:  role "x {}" does not exist', set()),
 ]
 

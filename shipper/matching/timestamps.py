@@ -78,6 +78,7 @@ _END = r"(?![0-9])(?:[.,]%f(?![0-9]))?"  # of the seconds: a fraction or none
 _ZONE = rf"(?: ?(?P<zone>(?:UTC|GMT)?{_OFFSET}|(?:[Zz]|UTC|GMT)(?![A-Za-z0-9+-]))|(?![+-][0-9]{{2}}:[0-9]{{2}}))"
 _EPOCH = _spell(r"%s(?:\.(?P<fraction>[0-9]{3,}))?(?![0-9A-Za-z_]|\.[0-9])")
 _EPOCH_MS = _spell(r"%s(?P<fraction>[0-9]{3})(?![0-9A-Za-z_]|\.[0-9])")
+_EPOCH_US = _EPOCH_MS.replace("{3}", "{6}")
 _EPOCH_START = r"(?:\A|(?<=[\[\"'=]))"  # anywhere else ten digits are more often a number of something
 _KINDS = {
     # also log4j, nginx's error log, PostgreSQL, Go, RFC 5424; the seconds may be left out
@@ -87,6 +88,7 @@ _KINDS = {
     "chinese": _spell(rf"%Y年%m月%d日[ T]?%H[:：时時]%M[:：分]%S{_END}秒?{_ZONE}"),
     "epoch": _EPOCH_START + _EPOCH,
     "epoch_ms": _EPOCH_START + _EPOCH_MS,
+    "epoch_us": _EPOCH_START + _EPOCH_US,
     # Apache's error log, date(1): only behind a weekday is a number after the time the year
     "ctime": _spell(rf"%a %b {{1,2}}%d %H:%M:%S{_END}(?: (?P<zone>[A-Z]{{3,5}}|{_OFFSET}))? %Y(?![0-9])"),
     # also java.util.logging and Cisco, which name the year
@@ -144,8 +146,8 @@ def parse_format(format: str) -> TimeFormat:  # noqa: A002 - the name of the rul
     """Make the reader of a `[rule.time]` format.
 
     Args:
-        format: "iso8601", "syslog", "epoch" (seconds), "epoch_ms", or a strptime string; its names are the English
-            ones in any locale and any case, its white space stands for any white space.
+        format: "iso8601", "syslog", "epoch" (seconds), "epoch_ms", "epoch_us", or a strptime string; its names are the
+            English ones in any locale and any case, its white space stands for any white space.
 
     Raises:
         ValueError: it is none of these; the message says what is wrong and what would be right.
@@ -308,5 +310,6 @@ _NAMED = {
     "syslog": _combine("syslog", {"syslog": _KINDS["syslog"]}, "(?<![0-9A-Za-z])"),
     "epoch": _combine("epoch", {"epoch": _EPOCH.replace("{3,}", "+")}, "(?<![0-9.])"),
     "epoch_ms": _combine("epoch_ms", {"epoch_ms": _EPOCH_MS}, "(?<![0-9.])"),
+    "epoch_us": _combine("epoch_us", {"epoch_us": _EPOCH_US}, "(?<![0-9.])"),
 }
 _COMMON = replace(_combine("common", _KINDS, _BEGIN), _reach=REACH)

@@ -300,7 +300,7 @@ def test_a_named_format_reads_behind_the_reach() -> None:
         ("%Y-%m", "does not say which day it is"),
         ("ISO-8601", "did you mean 'iso8601'?"),
         ("epoch-ms", "did you mean 'epoch_ms'?"),
-        ("", "use iso8601, syslog, epoch, epoch_ms or a strptime string like '%F %T'"),
+        ("", "use iso8601, syslog, epoch, epoch_ms, epoch_us or a strptime string like '%F %T'"),
     ],
 )
 def test_a_wrong_format_is_explained(written: str, message: str) -> None:
@@ -329,7 +329,17 @@ def _set_locale(name: str) -> bool:
 
 
 ZONES: st.SearchStrategy[tzinfo | None] = st.sampled_from([None, UTC, SHANGHAI, BERLIN, NEW_YORK])
-FORMATS = ["iso8601", "syslog", "epoch", "epoch_ms", "%b %e %T", "%Y%m%d%H%M%S%f", "%d/%B/%y %I:%M %p %z", "%j %s"]
+FORMATS = [
+    "iso8601",
+    "syslog",
+    "epoch",
+    "epoch_ms",
+    "epoch_us",
+    "%b %e %T",
+    "%Y%m%d%H%M%S%f",
+    "%d/%B/%y %I:%M %p %z",
+    "%j %s",
+]
 SCRAPS = st.lists(
     st.sampled_from([
         "2026", "0000", "9999", "1970", "99", "23", "60", "0", "-", "/", ":", " ", "  ", ".", ",", "T", "Z", "+",
@@ -400,13 +410,15 @@ def test_a_syslog_time_near_its_reading_is_read_back(moment: datetime, behind: t
 
 @given(moment=MOMENTS)
 def test_epochs_are_read_back(moment: datetime) -> None:
-    """Seconds with a fraction and milliseconds since 1970 are read back to their last digit."""
+    """Seconds with a fraction, milli- and microseconds since 1970 are read back to their last digit."""
     micros = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     millis = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
     assert find_time(f"{micros // 10**6}.{micros % 10**6:06} x", REFERENCE, BERLIN) == moment
     assert find_time(f"{micros // 1000} x", REFERENCE, BERLIN) == millis
     assert parse_format("epoch").read(f"x {micros // 10**6}.{micros % 10**6:06}", REFERENCE, None) == moment
     assert parse_format("epoch_ms").read(f"x {micros // 1000}", REFERENCE, None) == millis
+    assert find_time(f"{micros} x", REFERENCE, BERLIN) == moment
+    assert parse_format("epoch_us").read(f"x {micros}", REFERENCE, None) == moment
 
 
 @pytest.mark.timeout(20)

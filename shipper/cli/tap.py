@@ -53,7 +53,9 @@ def command(config_file: Path | None, rule: str | None) -> int:
         if after is None:
             say(f"events of {'rule ' + repr(rule) if rule else 'all rules'} from now on; Ctrl-C ends", "dim")
         after = answer["after"]
-        if answer["missed"]:
+        if answer["missed"] is None:
+            say("the output was not read for a while; events since then are not shown", "yellow")
+        elif answer["missed"]:
             say(f"{answer['missed']} events are not shown: they come too fast", "yellow")
         for event in answer["events"]:
             data().out(orjson.dumps(event).decode(), highlight=False)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from shipper.agent.tap import KEPT, Tap
 from shipper.events import Event
 from tests.agent.test_health import NOW
@@ -68,3 +70,29 @@ def test_what_comes_too_fast_is_counted() -> None:
     assert second["missed"] == 5
     assert [event["name"] for event in second["events"]] == [str(n) for n in range(5, KEPT + 5)]
     assert json.loads(opened.answer({"after": second["after"]}))["events"] == []
+
+
+def test_who_comes_back_after_the_tap_was_closed_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the reader of a pipe slept; it goes on from then."""
+    opened = Tap()
+    opened.answer({"after": None})
+    opened.take([Event("a", "", 0, NOW, "r", "/p", 0, "0" * 32)])
+    monkeypatch.setattr("shipper.agent.tap.OPEN_FOR", -1.0)
+    opened.answer({"after": 0})
+    monkeypatch.undo()
+    back = json.loads(opened.answer({"after": 1}))
+    opened.take([Event("b", "", 0, NOW, "r", "/p", 0, "0" * 32)])
+
+    assert (back["missed"], back["events"]) == (None, [])
+    assert [event["name"] for event in json.loads(opened.answer({"after": back["after"]}))["events"]] == ["b"]
+
+
+def test_a_storm_hides_no_event_of_the_rule_that_is_asked_for() -> None:
+    """Each rule that is tapped has its own room."""
+    opened = Tap()
+    after = json.loads(opened.answer({"after": None, "rule": "quiet"}))["after"]
+    opened.take([Event("q", "", 0, NOW, "quiet", "/p", 0, "0" * 32)])
+    opened.take([Event("s", "", 0, NOW, "storm", "/p", 0, "0" * 32)] * (2 * KEPT))
+
+    answer = json.loads(opened.answer({"after": after, "rule": "quiet"}))
+    assert (answer["missed"], [event["name"] for event in answer["events"]]) == (0, ["q"])

@@ -118,7 +118,9 @@ class Turns:
         numbers: dict[str, set[int]] = {}
         for rule, number in served:
             # in the order of their last turns: who had the last one waits longest
-            numbers[rule] = {*numbers.pop(rule, ()), number}
+            gone = numbers.pop(rule, None) or set()
+            gone.add(number)
+            numbers[rule] = gone
         for rule, gone in numbers.items():
             line = self._lines.pop(rule, None)
             if line is not None:

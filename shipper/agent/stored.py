@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shipper.agent.status import Queue, RuleQueue
 from shipper.events import Loss
-from shipper.matching.folding import folded
+from shipper.matching.folding import FOLD, folded
 
 if TYPE_CHECKING:
     from shipper.outbox.reader import StoreReader
@@ -35,7 +35,7 @@ def read_stored(reader: StoreReader, max_queue_bytes: int) -> Stored:
         StateError: the store cannot be read.
     """
     waiting, folds = reader.waiting(), Counter[str]()
-    for state in reader.limits():
+    for state in reader.limits(FOLD):
         folds[state.rule] += folded(state)
     names = sorted(waiting.keys() | +folds)
     rules = tuple(RuleQueue(rule, *waiting.get(rule, (0, 0)), folds[rule]) for rule in names)

@@ -11,7 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
-from shipper.matching.folding import Folds
+from shipper.matching.folding import FOLD, Folds
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ class Storms:
         self._backlog = limits.storm_backlog
         self._is_folding = limits.storm == "fold"
         self._clock = clock
-        self._folds = Folds(store.limits())
+        self._folds = Folds(store.limits(FOLD))
         self._stormy = set(self._folds.rules)
         self._taken: Counter[str] = Counter()
         self._told_at: dict[str, float] = {}

@@ -41,9 +41,8 @@ class Folds:
         self._folds: dict[str, dict[bytes, _Fold]] = {}
         self._changed: dict[tuple[str, bytes], None] = {}
         for state in saved:
-            if state.kind == FOLD:
-                count, first, last = json.loads(state.state or b"")
-                self._folds.setdefault(state.rule, {})[state.key] = _Fold(count, first, unlisted(last))
+            count, first, last = json.loads(state.state or b"")
+            self._folds.setdefault(state.rule, {})[state.key] = _Fold(count, first, unlisted(last))
 
     @property
     def rules(self) -> frozenset[str]:
@@ -89,5 +88,5 @@ class Folds:
 
 
 def folded(state: LimitState) -> int:
-    """Give how many events a state tells of; 0 for one of another kind."""
-    return int(json.loads(state.state or b"")[0]) if state.kind == FOLD else 0
+    """Give how many events a state tells of."""
+    return int(json.loads(state.state or b"")[0])

@@ -31,12 +31,11 @@ class Movement:
 
     def join(self, events: Iterable[tuple[int, str, int]]) -> None:
         """Add events: number, rule and size of each."""
-        sizes, joined = self.sizes, self.joined
+        counts, sizes, joined = self.counts, self.sizes, self.joined
         for number, rule, size in events:
+            counts[rule] += 1
             sizes[rule] += size
             joined[rule].append(number)
-        for rule, numbers in joined.items():
-            self.counts[rule] += len(numbers)
 
     def settle(self, rule: str, size: int, number: int) -> None:
         """Take an event away after its turn."""

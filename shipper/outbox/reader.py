@@ -74,9 +74,9 @@ class StoreReader:
         """Give number and encoded bytes of the events that wait, by rule."""
         return {rule: (count, size) for rule, count, size in self._query(rows.READ_WAITING)}
 
-    def limits(self) -> list[LimitState]:
-        """Give what thresholds, throttles and foldings remember."""
-        return [LimitState(*row) for row in self._query(rows.READ_LIMITS)]
+    def limits(self, kind: str) -> list[LimitState]:
+        """Give what limits of a kind remember."""
+        return [LimitState(*row) for row in self._query(rows.READ_LIMITS, (kind,))]
 
     def dead_letter_count(self) -> int:
         """Tell how many dead letters are kept."""

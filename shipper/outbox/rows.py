@@ -54,7 +54,7 @@ WRITE_PAST = f"INSERT INTO past (log, place, {_CHECKPOINT}) VALUES (?, ?, {_VALU
 READ_HISTORIES = "SELECT log, modified, set_back FROM histories"
 WRITE_HISTORY = "INSERT INTO histories (log, modified, set_back) VALUES (?, ?, ?)"
 FORGET_HISTORY = "DELETE FROM histories WHERE log = ?"
-READ_LIMITS = "SELECT rule, kind, key, state FROM limits"
+READ_LIMITS = "SELECT rule, kind, key, state FROM limits WHERE ?1 IS NULL OR kind = ?1"
 WRITE_LIMIT = "INSERT OR REPLACE INTO limits (rule, kind, key, state) VALUES (?, ?, ?, ?)"
 FORGET_LIMIT = "DELETE FROM limits WHERE rule = ? AND kind = ? AND key = ?"
 FORGET_PAST = "DELETE FROM past WHERE log = ?"

@@ -135,9 +135,9 @@ class Store:
         """Give what lay beside each log when it was accounted for."""
         return dict(map(rows.history_of, self._query(rows.READ_HISTORIES)))
 
-    def limits(self) -> list[LimitState]:
-        """Give what thresholds and throttles remember."""
-        return [LimitState(*row) for row in self._query(rows.READ_LIMITS)]
+    def limits(self, kind: str | None = None) -> list[LimitState]:
+        """Give what limits of a kind, or all, remember."""
+        return [LimitState(*row) for row in self._query(rows.READ_LIMITS, (kind,))]
 
     def scanned_sources(self) -> dict[str, tuple[str, ...]]:
         """Give the globs of every source that this store has scanned to the end once, by name."""

@@ -10,7 +10,7 @@ from array import array
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Iterable, Iterator, Sequence, Set
 
 _UNPACKED = 128
 _COMPACTED = 4096
@@ -47,48 +47,41 @@ class Line:
 
     def at(self, place: int) -> int | None:
         """Give the number at a place, from 0; None behind the end."""
-        while len(self._near) <= place:
-            if not self._unpack():
-                return None
-        return self._near[place]
+        while len(self._near) <= place and self._at < len(self._far):
+            self._near += self._unpack()
+        return self._near[place] if place < len(self._near) else None
 
     def leave(self, numbers: Set[int]) -> None:
         """Let numbers leave; those that are not there any more are passed over."""
-        last = max(numbers, default=0)
-        while self._at < len(self._far) and self._far[self._at] <= last:
-            self._unpack()
-        self._near = [number for number in self._near if number not in numbers]
+        self._near = [number for number in self._through(max(numbers)) if number not in numbers]
 
     def leave_through(self, last: int, stay: Set[int]) -> None:
         """Let all numbers up to one leave, but for some that stay."""
-        kept = [number for number in self._near if number > last or number in stay]
-        while self._at < len(self._far) and self._far[self._at] <= last:
-            self._near = []
-            self._unpack()
-            kept += [number for number in self._near if number > last or number in stay]
-        self._near = kept
+        self._near = [number for number in self._through(last) if number > last or number in stay]
 
-    def _unpack(self) -> bool:
-        """Bring the next numbers near; False when all are."""
+    def _through(self, last: int) -> Iterator[int]:
+        """Give those that are near, and unpack further ones up to a number."""
+        yield from self._near
+        while self._at < len(self._far) and self._far[self._at] <= last:
+            yield from self._unpack()
+
+    def _unpack(self) -> Sequence[int]:
+        """Give the next of those that are far, of whom there are some; they are not far any more."""
         far, at = self._far, self._at
-        if at == len(far):
-            return False
-        first = far[at]
+        first = upto = far[at]
         if at + 1 < len(far) and far[at + 1] < 0:
             last = -far[at + 1]
             upto = min(last, first + _UNPACKED - 1)
-            self._near.extend(range(first, upto + 1))
             if upto < last:
                 far[at] = upto + 1
             else:
                 self._at += 2
         else:
-            self._near.append(first)
             self._at += 1
         if self._at == len(far) or self._at > _COMPACTED:
             del far[: self._at]
             self._at = 0
-        return True
+        return range(first, upto + 1)
 
 
 class Turns:

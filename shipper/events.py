@@ -155,6 +155,25 @@ class LimitState(NamedTuple):
     state: bytes | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """Bytes that a rule did not judge, by place and never by text (spec, section 4 "Time limits").
+
+    Attributes:
+        rule: the rule's id.
+        path: of the file, when it was read.
+        offset: of the first byte, in the content.
+        length: number of bytes.
+        cause: `"timeout"`, one record whose search took too long; or `"set_aside"`, all that passed meanwhile.
+    """
+
+    rule: str
+    path: str
+    offset: int
+    length: int
+    cause: str
+
+
 Node = tuple[int, int]
 """Device and inode: what a look at a path tells. One file at a time has it, later perhaps another (hazard 1.7)."""
 

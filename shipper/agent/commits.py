@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from shipper.agent.clock import Clock
     from shipper.agent.storms import Storms
     from shipper.agent.tap import Tap
-    from shipper.events import Event, LimitState, Loss
+    from shipper.events import Event, LimitState, Loss, Unjudged
     from shipper.matching.limits import Limits
     from shipper.outbox.store import Store
     from shipper.tailing.changes import Changes
@@ -36,6 +36,7 @@ class Commits:
         events: made since the last commit.
         losses: of bytes, likewise.
         bytes_read: likewise, that the rules saw.
+        unjudged: places that rules did not judge, likewise; by all but their length, which grows.
         trouble: why, and since when, the store cannot be written.
     """
 
@@ -66,6 +67,7 @@ class Commits:
         self.events: list[Event] = []
         self.losses: list[Loss] = []
         self.bytes_read = 0
+        self.unjudged: dict[tuple[str, str, int, str], Unjudged] = {}
         self._save_at = self._hold_until = 0.0
         self.trouble: Trouble | None = None
         self._following = following
@@ -81,6 +83,11 @@ class Commits:
         """Take events for the next commit; those of rules in the shadow are left out, for their tallies count them."""
         self._tap.take(events)
         self.events += self._storms.take(sendable(events))
+
+    def note(self, unjudged: Sequence[Unjudged]) -> None:
+        """Take places that rules did not judge."""
+        for each in unjudged:
+            self.unjudged[each.rule, each.path, each.offset, each.cause] = each
 
     def look(self) -> None:
         """Take what tells of storms that are over."""
@@ -98,7 +105,7 @@ class Commits:
         limits = [*self._limits.changes(), *self._storms.changes()]
         now = self._clock.monotonic()
         self._save_at, self._hold_until = now + SAVE_INTERVAL, now + HOLD_SECONDS
-        if not (changes or self.events or self.losses or limits):
+        if not (changes or self.events or self.losses or limits or self.unjudged):
             return True
         if not self._insist(lambda: self._record(changes, limits)):
             # nothing of it is in the store: the next start reads these lines again
@@ -108,7 +115,7 @@ class Commits:
         self._storms.recorded()
         if self.events:
             self._recorded()
-        self.events, self.losses, self.bytes_read = [], [], 0
+        self.events, self.losses, self.bytes_read, self.unjudged = [], [], 0, {}
         return True
 
     def sync(self) -> bool:
@@ -142,6 +149,7 @@ class Commits:
             losses=self.losses,
             scanned=changes.scanned,
             limits=limits,
+            unjudged=list(self.unjudged.values()),
             read=self.bytes_read,
             forgotten=changes.forgotten,
             past=changes.past,

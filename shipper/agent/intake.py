@@ -245,9 +245,10 @@ class Intake:
                     return found
                 # all of them before the next commit: their offsets have moved together
                 for block in found:
-                    events = judged(self._engine, block)
+                    events, unjudged = judged(self._engine, block)
                     followed.feeds.update(event.rule for event in events)
                     self._commits.take(events)
+                    self._commits.note(unjudged)
         finally:
             moved = sum(each.offset - each.skipped for each in together)
             self._commits.bytes_read += moved - passed

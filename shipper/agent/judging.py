@@ -8,7 +8,7 @@ from shipper import telemetry
 from shipper.matching.quarantine import SetAside
 
 if TYPE_CHECKING:
-    from shipper.events import Block, Event
+    from shipper.events import Block, Event, Unjudged
     from shipper.matching.engine import Engine
     from shipper.matching.quarantine import Quarantine
 
@@ -18,16 +18,18 @@ def sendable(events: list[Event]) -> list[Event]:
     return [event for event in events if not event.shadow]
 
 
-def judged(engine: Engine, block: Block) -> list[Event]:
-    """Give the events of a block, see `Engine.match`."""
+def judged(engine: Engine, block: Block) -> tuple[list[Event], list[Unjudged]]:
+    """Give the events of a block, see `Engine.match`, and the places that rules did not judge since the last call."""
     events = engine.match(block)
     for missed in engine.take_missed():
         telemetry.record_missed(missed.rule, missed.path, missed.offset)
-    for unjudged in engine.take_unjudged():
-        telemetry.record_not_judged(unjudged.rule, unjudged.path, unjudged.offset, unjudged.length)
+    unjudged = engine.take_unjudged()
+    for each in unjudged:
+        telemetry.record_not_judged(each.rule, each.path, each.offset, each.length)
     if engine.quarantine is not None:
+        unjudged += engine.quarantine.take_passed()
         tell(engine.quarantine)
-    return events
+    return events, unjudged
 
 
 def tell(quarantine: Quarantine) -> None:

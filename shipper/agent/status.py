@@ -171,6 +171,7 @@ class Status:
         losses: what was lost in the life of this store, by reason.
         bytes_read: bytes that were matched in the life of this store; with those lost they are what was written.
         dead_letters: how many events that the service refused are kept.
+        unjudged: how many places are noted that rules did not judge in time.
     """
 
     findings: tuple[Finding, ...]
@@ -182,6 +183,7 @@ class Status:
     losses: tuple[Loss, ...]
     bytes_read: int
     dead_letters: int
+    unjudged: int
 
     @property
     def health(self) -> Health:

@@ -44,6 +44,7 @@ def to_json(status: Status, *, indent: bool = False) -> bytes:
         "losses": status.losses,
         "bytes_read": status.bytes_read,
         "dead_letters": status.dead_letters,
+        "unjudged": status.unjudged,
     }
     return orjson.dumps(whole, option=orjson.OPT_UTC_Z | (orjson.OPT_INDENT_2 if indent else 0))
 
@@ -108,6 +109,7 @@ def from_json(text: bytes) -> Status:
             losses=tuple(Loss(each["what"], each["reason"], each["amount"]) for each in whole["losses"]),
             bytes_read=whole["bytes_read"],
             dead_letters=whole["dead_letters"],
+            unjudged=whole["unjudged"],
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{error!r} in the answer") from None

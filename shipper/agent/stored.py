@@ -22,6 +22,7 @@ class Stored:
     losses: tuple[Loss, ...] = ()
     bytes_read: int = 0
     dead_letters: int = 0
+    unjudged: int = 0
 
 
 def read_stored(reader: StoreReader, max_queue_bytes: int) -> Stored:
@@ -44,4 +45,5 @@ def read_stored(reader: StoreReader, max_queue_bytes: int) -> Stored:
         tuple(Loss(what, reason, amount) for (what, reason), amount in sorted(reader.losses().items())),
         reader.bytes_read(),
         reader.dead_letter_count(),
+        reader.unjudged_count(),
     )

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent import dead_letters
 from shipper.agent.control import Control
 from shipper.agent.intake import Intake
 from shipper.agent.machine import this_host
@@ -108,7 +109,14 @@ class Agent:
             watcher=self._watcher,
         )
         self._survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
-        self._control = Control(config.state_path, {"status": self._survey.answer, "tap": self._intake.tap.answer})
+        self._control = Control(
+            config.state_path,
+            {
+                "status": self._survey.answer,
+                "tap": self._intake.tap.answer,
+                dead_letters.QUESTION: dead_letters.answering(self._store.dead_letters, self._uploader.wake),
+            },
+        )
         self._threads = {
             "intake": threading.Thread(target=self._guard, args=("intake", self._intake.run), name="intake"),
             "uploader": threading.Thread(target=self._guard, args=("uploader", self._uploader.run), name="uploader"),

@@ -133,6 +133,7 @@ class Survey:
             stored.losses,
             stored.bytes_read,
             stored.dead_letters,
+            stored.unjudged,
         )
 
     def _read_stored(self) -> tuple[Stored, Trouble | None]:

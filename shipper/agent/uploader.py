@@ -20,7 +20,7 @@ from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.pacing import Pacer, backoff
 from shipper.cloudmonitor.verdict import Verdict, judge, settle_unclear
 from shipper.errors import CredentialsError, StateError, TransportError
-from shipper.outbox.store import Refusal
+from shipper.outbox.dead_letters import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.agent.uploader import Uploader
-    from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss, Unjudged
     from shipper.matching.engine import Engine
     from shipper.outbox.store import Store
     from shipper.tailing.files import LogFile
@@ -78,6 +78,7 @@ class Sink(Protocol):
         events: Sequence[Event],
         losses: Sequence[Loss],
         limits: Sequence[LimitState],
+        unjudged: Sequence[Unjudged],
     ) -> None:
         """Take events and progress, together."""
 
@@ -106,9 +107,10 @@ class Delivery:
         events: Sequence[Event],
         losses: Sequence[Loss],
         limits: Sequence[LimitState],
+        unjudged: Sequence[Unjudged],
     ) -> None:
         """Commit; waits while too many events wait, so that the store stays small."""
-        self._store.record(checkpoints, events, losses=losses, limits=limits)
+        self._store.record(checkpoints, events, losses=losses, limits=limits, unjudged=unjudged)
         if events:
             self._uploader.wake()
         while self._store.waiting_count > MAX_WAITING and not self._stop.wait(POLL):
@@ -140,6 +142,7 @@ class Job:
         self._stop = stop
         self._tick = tick
         self._commit_at = 0.0
+        self._unjudged: list[Unjudged] = []
 
     def run(self, files: Sequence[Selected]) -> bool:
         """Read the files; True when all were read to their end, or to a fault that `progress.faults` tells."""
@@ -219,7 +222,9 @@ class Job:
         return True
 
     def _match(self, block: Block) -> list[Event]:
-        return self._counted(judged(self._engine, block))
+        events, unjudged = judged(self._engine, block)
+        self._unjudged += unjudged
+        return self._counted(events)
 
     def _counted(self, made: list[Event]) -> list[Event]:
         events = sendable(made)
@@ -232,8 +237,9 @@ class Job:
         limits = self._engine.limits
         changes = limits.changes()
         if checkpoints or events or changes:
-            self._sink.record(checkpoints, events, losses, changes)
+            self._sink.record(checkpoints, events, losses, changes, self._unjudged)
             limits.recorded()
+            self._unjudged = []
         self._commit_at = time.monotonic() + COMMIT_SECONDS
 
 

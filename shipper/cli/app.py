@@ -30,6 +30,7 @@ COMMANDS = {
     "status": "shipper.cli.status:command",
     "tap": "shipper.cli.tap:command",
     "offsets": "shipper.cli.offsets:command",
+    "dead-letters": "shipper.cli.dead_letters:command",
     "put-event": "shipper.cli.put_event:command",
     "emulator": "shipper.cli.emulator:command",
     "init": "shipper.cli.init:command",

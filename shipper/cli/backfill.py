@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from shipper.backfill.job import Progress as JobProgress
-    from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss, Unjudged
 
 LINE_EVERY = 5.0
 
@@ -60,6 +60,7 @@ class Discard:
         events: Sequence[Event],
         losses: Sequence[Loss],  # noqa: ARG002
         limits: Sequence[LimitState],  # noqa: ARG002
+        unjudged: Sequence[Unjudged],  # noqa: ARG002  they are in the log
     ) -> None:
         """Write the events, a JSON line each."""
         if self._output is not None:
@@ -208,7 +209,7 @@ def _run_delivery(
         for part in config.state_path.glob("backfill.db*"):
             part.unlink()
     store = Store(config.state_path, batching.encode, "backfill.db")
-    refused_before = store.dead_letter_count()
+    refused_before = store.dead_letters.count()
     uploader = Uploader(store, client, config.cloudmonitor, max_dead_letters=config.store.max_dead_letters)
     delivery = Delivery(store, uploader, stop)
     try:
@@ -222,7 +223,7 @@ def _run_delivery(
             job,
             complete and not store.waiting_count,
             store.waiting_count,
-            store.dead_letter_count() - refused_before,
+            store.dead_letters.count() - refused_before,
         )
     finally:
         client.close()

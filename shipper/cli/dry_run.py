@@ -11,9 +11,8 @@ from shipper.matching.records import LogRecord, records_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from shipper.events import Block, Event, Loss
+    from shipper.events import Block, Event, Loss, Unjudged
     from shipper.matching.engine import Engine
-    from shipper.matching.judge import Unjudged
     from shipper.matching.rule import Rule
     from shipper.matching.tally import Tally
 

@@ -122,6 +122,7 @@ def _at_rest(config: Config, globs: Sequence[str], finding: Finding, *, scan: bo
         stored.losses,
         stored.bytes_read,
         stored.dead_letters,
+        stored.unjudged,
     )
 
 
@@ -244,4 +245,5 @@ def _totals(status: Status) -> Iterator[str]:
         )
     lost = ", ".join(f"{loss.amount} {loss.what} ({loss.reason})" for loss in status.losses)
     yield f"losses     {lost or 'none'}"
-    yield f"dead letters  {status.dead_letters}"
+    more = f", and {status.unjudged} places that rules did not judge" if status.unjudged else ""
+    yield f"dead letters  {status.dead_letters}{more}"

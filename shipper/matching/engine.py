@@ -21,9 +21,8 @@ from shipper.matching.spelling import spelling_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from shipper.events import Block, Event, Origin
+    from shipper.events import Block, Event, Origin, Unjudged
     from shipper.matching.composer import Host
-    from shipper.matching.judge import Unjudged
     from shipper.matching.plan import Plan
     from shipper.matching.quarantine import Quarantine
     from shipper.matching.records import LogRecord

@@ -5,9 +5,9 @@ Only `regex` decides, and only here; a search that takes too long is ended, coun
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shipper.events import Unjudged
 from shipper.matching.composer import Composer
 from shipper.matching.tally import Tally
 
@@ -23,18 +23,9 @@ if TYPE_CHECKING:
     from shipper.matching.sieve import Sieve
 
 MAX_UNJUDGED = 1000
+TIMEOUT = "timeout"
 # some recursive patterns ask for all memory there is, at once, before their time is up
 _STOPPED = (TimeoutError, MemoryError)
-
-
-@dataclass(frozen=True, slots=True)
-class Unjudged:
-    """A record on which a rule did not finish in time, by place and never by text (spec, section 4 "Time limits")."""
-
-    rule: str
-    path: str
-    offset: int
-    length: int
 
 
 class Judge:
@@ -151,7 +142,7 @@ class Judge:
             if self._quarantine is not None:
                 self._quarantine.strike(prepared.rule)
             if len(self._unjudged) < MAX_UNJUDGED:
-                self._unjudged.append(Unjudged(prepared.rule, block.path, record.offset, len(record.raw)))
+                self._unjudged.append(Unjudged(prepared.rule, block.path, record.offset, len(record.raw), TIMEOUT))
             else:
                 self.unjudged_forgotten += 1
             return None

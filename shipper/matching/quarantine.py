@@ -10,6 +10,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from shipper.events import Unjudged
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
 STRIKES = 5
 STRIKES_WITHIN = 60.0
+SET_ASIDE = "set_aside"
 FIRST_ASIDE = 600.0
 LONGEST_ASIDE = 24 * 3600.0
 MOST_PLACES = 100
@@ -68,6 +71,7 @@ class Quarantine:
         self._clock = clock
         self._rules: dict[str, _Rule] = {}
         self._news: list[SetAside | Released] = []
+        self._passed: set[tuple[str, str]] = set()
 
     def strike(self, rule: str) -> None:
         """Note that a search took too long."""
@@ -106,6 +110,14 @@ class Quarantine:
             known.unseen[block.path] = block.offset, end
         else:
             known.more.add(block.path)
+            return
+        self._passed.add((rule, block.path))
+
+    def take_passed(self) -> list[Unjudged]:
+        """Give the stretches that grew since the last call, each from its beginning."""
+        passed, self._passed = self._passed, set()
+        stretches = [(rule, path, *self._rules[rule].unseen[path]) for rule, path in sorted(passed)]
+        return [Unjudged(rule, path, first, behind - first, SET_ASIDE) for rule, path, first, behind in stretches]
 
     def take_news(self) -> list[SetAside | Released]:
         """Give what happened since the last call, in order."""

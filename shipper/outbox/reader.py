@@ -9,14 +9,17 @@ from urllib.parse import quote
 
 from shipper.errors import StateError
 from shipper.events import LimitState
-from shipper.outbox import rows
+from shipper.outbox import dead_letters, rows
 from shipper.outbox.schema import BYTES_READ, VERSION, refuse_newer, version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from shipper.events import Checkpoint
+    from shipper.outbox.dead_letters import DeadLetter, Noted
+
+_AT_ONCE = 100
 
 
 class StoreReader:
@@ -67,8 +70,7 @@ class StoreReader:
 
     def bytes_read(self) -> int:
         """Give the bytes of files that were ever matched: skipped ones are among the losses instead (I1)."""
-        found = self._query(rows.READ_COUNTER, (BYTES_READ,))
-        return int(found[0][0]) if found else 0
+        return self._counter(BYTES_READ)
 
     def waiting(self) -> dict[str, tuple[int, int]]:
         """Give number and encoded bytes of the events that wait, by rule."""
@@ -80,7 +82,31 @@ class StoreReader:
 
     def dead_letter_count(self) -> int:
         """Tell how many dead letters are kept."""
-        return int(self._query(rows.COUNT_DEAD_LETTERS)[0][0])
+        return int(self._query(dead_letters.COUNT)[0][0])
+
+    def dead_letters(self) -> Iterator[DeadLetter]:
+        """Give events that were refused, the oldest first; a few at a time, for they may be large."""
+        after = 0
+        while found := self._query(dead_letters.READ, (after, _AT_ONCE), make=dead_letters.letter_of):
+            yield from found
+            after = found[-1].id
+
+    def dead_letter(self, number: int) -> DeadLetter | None:
+        """Give one of them; None when there is none of this number."""
+        found = self._query(dead_letters.READ_ONE, (number,), make=dead_letters.letter_of)
+        return found[0] if found else None
+
+    def unjudged_count(self) -> int:
+        """Tell how many places are kept that rules did not judge."""
+        return int(self._query(dead_letters.COUNT_UNJUDGED)[0][0])
+
+    def unjudged(self) -> list[Noted]:
+        """Give the places that rules did not judge, the oldest first."""
+        return self._query(dead_letters.READ_UNJUDGED, make=dead_letters.noted_of)
+
+    def unjudged_forgotten(self) -> int:
+        """Tell how many older places are not kept any more."""
+        return self._counter(dead_letters.UNJUDGED_FORGOTTEN)
 
     def close(self) -> None:
         """Close the connection."""
@@ -97,6 +123,10 @@ class StoreReader:
                 f"{self.file} was written by an older version of shipper (store version {version}, this one reads "
                 f"{VERSION}): start the agent once, which brings it up to date"
             )
+
+    def _counter(self, name: str) -> int:
+        found = self._query(rows.READ_COUNTER, (name,))
+        return int(found[0][0]) if found else 0
 
     def _query(
         self, statement: str, parameters: tuple[object, ...] = (), *, make: Callable[[Any], Any] = tuple

@@ -27,12 +27,6 @@ READ_WAITING = "SELECT rule, count(*), sum(length(payload)) FROM outbox GROUP BY
 READ_OUTBOX = "SELECT seq, rule, length(payload) FROM outbox ORDER BY seq"
 SETTLE_EVENT = "DELETE FROM outbox WHERE seq = ?"
 READ_EVENTS = "SELECT seq, rule, event_id, payload FROM outbox WHERE seq IN (SELECT value FROM json_each(?))"
-COUNT_DEAD_LETTERS = "SELECT count(*) FROM dead_letters"
-WRITE_DEAD_LETTER = (
-    "INSERT INTO dead_letters (rule, event_id, payload, code, message, request_id, died_at)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?)"
-)
-LIMIT_DEAD_LETTERS = "DELETE FROM dead_letters WHERE id NOT IN (SELECT id FROM dead_letters ORDER BY id DESC LIMIT ?)"
 ADD_LOSS = (
     "INSERT INTO losses (what, reason, amount) VALUES (?, ?, ?)"
     " ON CONFLICT (what, reason) DO UPDATE SET amount = amount + excluded.amount"

@@ -121,6 +121,21 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) WITHOUT ROWID
         """,
     ),
+    (
+        # places that rules did not judge: never their text
+        """
+        CREATE TABLE unjudged (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            rule TEXT NOT NULL,
+            path BLOB NOT NULL,
+            offset INTEGER NOT NULL,
+            length INTEGER NOT NULL,
+            cause TEXT NOT NULL,
+            noted_at TEXT NOT NULL,
+            UNIQUE (rule, path, cause, offset)
+        )
+        """,
+    ),
 )
 VERSION = len(MIGRATIONS)
 

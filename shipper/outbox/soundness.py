@@ -208,12 +208,20 @@ def _is_event(row: Mapping[str, object]) -> bool:
     return isinstance(payload, bytes) and bool(payload) and b"\0" not in payload
 
 
+def _is_place(row: Mapping[str, object]) -> bool:
+    match row:
+        case {"path": bytes(path), "offset": int(offset), "length": int(length)}:
+            return bool(path) and b"\0" not in path and offset >= 0 and length >= 0
+    return False
+
+
 _CHECKS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "files": _is_position,
     "past": _is_position,
     "histories": _is_history,
     "outbox": _is_event,
     "dead_letters": _is_event,
+    "unjudged": _is_place,
     "sources": _is_source,
     "limits": _is_limit,
     "losses": _is_loss,

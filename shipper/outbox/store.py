@@ -18,26 +18,24 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shipper.errors import StoreDamagedError
 from shipper.events import LimitState
-from shipper.outbox import rows
+from shipper.outbox import dead_letters, rows
 from shipper.outbox.backlog import Backlog, Movement
-from shipper.outbox.opening import open_or_set_aside
+from shipper.outbox.database import Database
 from shipper.outbox.schema import BYTES_READ, POSITIONS_LOST
-from shipper.outbox.trouble import translated
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from shipper.events import Checkpoint, Event, FileIdentity, History, Loss
+    from shipper.events import Checkpoint, Event, FileIdentity, History, Loss, Unjudged
+    from shipper.outbox.dead_letters import Refusal
 
 QUEUE_FULL = "queue_full"
 _AT_ONCE = 1000
@@ -60,15 +58,6 @@ class Waiting:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """What the service said when it refused one event for good."""
-
-    code: str
-    message: str
-    request_id: str
-
-
 class Store:
     """The database `shipper.db` of one state directory.
 
@@ -76,6 +65,7 @@ class Store:
 
     Attributes:
         file: the database.
+        dead_letters: what was refused, or not judged.
     """
 
     def __init__(self, directory: Path, encode: Callable[[Event], bytes], name: str = "shipper.db") -> None:
@@ -91,13 +81,16 @@ class Store:
         """
         self.file = directory / name
         self._encode = encode
-        self._lock = threading.RLock()
-        self._connection = open_or_set_aside(self.file)
+        self._database = Database(self.file)
+        self._query = self._database.query
+        self._lock = self._database.lock
         self._backlog = Backlog()
-        # what the transaction at hand adds and takes away
-        self._moved = Movement()
+        self.dead_letters = dead_letters.DeadLetters(self._database, self._moving)
         self._in_flight: frozenset[int] = frozenset()
-        self._count_waiting()
+        for some in self._database.stretches(rows.READ_OUTBOX, _AT_ONCE):
+            there = Movement()
+            there.join(some)
+            self._backlog.move(there)
 
     @property
     def waiting_count(self) -> int:
@@ -161,7 +154,7 @@ class Store:
 
         A file of theirs without a position is then read from 0, also by the next process (spec, `start_at`).
         """
-        with self._transaction() as run:
+        with self._database.transaction() as run:
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(sources))
             run.execute("DELETE FROM counters WHERE name = ?", (POSITIONS_LOST,))
 
@@ -176,6 +169,7 @@ class Store:
         histories: Mapping[str, History | None] | None = None,
         scanned: Mapping[str, Sequence[str]] | None = None,
         limits: Sequence[LimitState] = (),
+        unjudged: Sequence[Unjudged] = (),
         read: int = 0,
     ) -> None:
         """Commit what one pass over the files changed, all of it or nothing.
@@ -189,10 +183,11 @@ class Store:
             histories: by log what lay beside it; None for a log that is no more.
             scanned: sources whose first scan is complete, with their globs.
             limits: what thresholds and throttles remember otherwise than before.
+            unjudged: places that rules did not judge.
             read: bytes that were matched to come to these checkpoints; skipped ones are among `losses`.
         """
         payloads = [(event.rule, event.id, self._encode(event)) for event in events]
-        with self._transaction() as run:
+        with self._moving() as (run, moved):
             run.executemany(rows.FORGET_FILE, [rows.identity_row(identity) for identity in forgotten])
             run.executemany(rows.WRITE_CHECKPOINT, [rows.checkpoint_row(checkpoint) for checkpoint in checkpoints])
             for log, contents in (past or {}).items():
@@ -203,6 +198,7 @@ class Store:
                 if history is not None:
                     run.execute(rows.WRITE_HISTORY, rows.history_row(log, history))
             rows.write_limits(run, limits)
+            dead_letters.note(run, unjudged)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:
@@ -210,7 +206,7 @@ class Store:
             if payloads:
                 last = rows.write_events(run, payloads)
                 first = last - len(payloads) + 1
-                self._moved.join((seq, rule, len(payload)) for seq, (rule, _, payload) in enumerate(payloads, first))
+                moved.join((seq, rule, len(payload)) for seq, (rule, _, payload) in enumerate(payloads, first))
 
     def next_events(self, limit: int) -> list[Waiting]:
         """Give the events whose turn it is, at most `limit`; they stay until they are settled.
@@ -229,8 +225,8 @@ class Store:
 
     def acknowledge(self, delivered: Sequence[Waiting]) -> None:
         """Let go of events that the service accepted."""
-        with self._transaction() as run:
-            self._remove(run, delivered)
+        with self._moving() as (run, moved):
+            _settle(run, moved, delivered)
 
     def drop_oldest(self, limit_bytes: int) -> int:
         """Drop the oldest events that are not in flight until `limit_bytes` or less wait; counted as lost.
@@ -238,7 +234,7 @@ class Store:
         Returns:
             How many were dropped; what is in flight may keep more than `limit_bytes` waiting.
         """
-        with self._transaction() as run:
+        with self._moving() as (run, moved):
             excess = self._backlog.bytes - limit_bytes
             if excess <= 0:
                 return 0
@@ -248,14 +244,14 @@ class Store:
                 if excess <= 0:
                     break
                 if seq not in self._in_flight:
-                    self._moved.count(rule, -1, -size)
+                    moved.count(rule, -1, -size)
                     dropped.append((seq,))
                     excess -= size
             oldest.close()
             if dropped:
                 run.executemany(rows.SETTLE_EVENT, dropped)
                 run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, len(dropped)))
-                self._moved.dropped = dropped[-1][0], self._in_flight
+                moved.dropped = dropped[-1][0], self._in_flight
             return len(dropped)
 
     def bury(self, refused: Waiting, refusal: Refusal, *, limit: int) -> None:
@@ -263,78 +259,34 @@ class Store:
 
         The oldest dead letter over the limit goes, counted as lost.
         """
-        with self._transaction() as run:
-            self._remove(run, [refused])
-            run.execute(
-                rows.WRITE_DEAD_LETTER,
-                (
-                    refused.rule,
-                    refused.event_id,
-                    refused.payload,
-                    refusal.code,
-                    refusal.message,
-                    refusal.request_id,
-                    datetime.now(UTC).isoformat(timespec="milliseconds"),
-                ),
-            )
-            if gone := run.execute(rows.LIMIT_DEAD_LETTERS, (limit,)).rowcount:
-                run.execute(rows.ADD_LOSS, ("events", "dead_letters_full", gone))
-
-    def dead_letter_count(self) -> int:
-        """Tell how many dead letters are kept."""
-        return int(self._query(rows.COUNT_DEAD_LETTERS)[0][0])
+        with self._moving() as (run, moved):
+            _settle(run, moved, [refused])
+            dead_letters.bury(run, (refused.rule, refused.event_id, refused.payload), refusal, limit)
 
     def sync(self) -> None:
         """Make every commit so far survive a power loss: the write-ahead log is flushed to the disk."""
-        wal = self.file.with_name(self.file.name + "-wal")
-        with self._lock, translated(self.file):
-            try:
-                descriptor = os.open(wal, os.O_RDONLY | os.O_CLOEXEC)
-            except FileNotFoundError:
-                return
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        self._database.sync()
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
-        with self._lock:
-            self._connection.close()
-
-    def _remove(self, run: sqlite3.Connection, events: Sequence[Waiting]) -> None:
-        for event in events:
-            # one that is gone already must not be counted twice
-            if run.execute(rows.SETTLE_EVENT, (event.seq,)).rowcount:
-                self._moved.settle(event.rule, len(event.payload), event.seq)
-
-    def _count_waiting(self) -> None:
-        with self._lock, translated(self.file):
-            waiting = self._connection.execute(rows.READ_OUTBOX)
-            while some := waiting.fetchmany(_AT_ONCE):
-                there = Movement()
-                there.join(some)
-                self._backlog.move(there)
+        self._database.close()
 
     def _counter(self, name: str) -> int:
         found = self._query(rows.READ_COUNTER, (name,))
         return int(found[0][0]) if found else 0
 
-    def _query(self, statement: str, parameters: tuple[object, ...] = ()) -> list[Any]:
-        with self._lock, translated(self.file):
-            return self._connection.execute(statement, parameters).fetchall()
-
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Commit everything in the block or nothing; the numbers in memory follow the database."""
-        with self._lock, translated(self.file):
-            self._moved = Movement()
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-            self._backlog.move(self._moved)
+    def _moving(self) -> Iterator[tuple[sqlite3.Connection, Movement]]:
+        """Begin a transaction that changes what waits; the numbers in memory follow the database."""
+        with self._lock:
+            moved = Movement()
+            with self._database.transaction() as run:
+                yield run, moved
+            self._backlog.move(moved)
+
+
+def _settle(run: sqlite3.Connection, moved: Movement, events: Sequence[Waiting]) -> None:
+    for event in events:
+        # one that is gone already must not be counted twice
+        if run.execute(rows.SETTLE_EVENT, (event.seq,)).rowcount:
+            moved.settle(event.rule, len(event.payload), event.seq)

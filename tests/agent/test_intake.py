@@ -281,11 +281,11 @@ def test_a_failing_store_stops_reading_until_it_is_back(
     reading.write("ERROR 1")
     eventually(lambda: reading.gather() == ["1"])
     # a table that is not there fails every commit as a broken disk would
-    reading.store._connection.execute("ALTER TABLE outbox RENAME TO hidden")
+    reading.store._database._connection.execute("ALTER TABLE outbox RENAME TO hidden")
     reading.write("ERROR 2")
     eventually(lambda: "Reading waits" in caplog.text)
     reading.write("ERROR 3")
-    reading.store._connection.execute("ALTER TABLE hidden RENAME TO outbox")
+    reading.store._database._connection.execute("ALTER TABLE hidden RENAME TO outbox")
     eventually(lambda: reading.gather() == ["1", "2", "3"])
     reading.end()
 
@@ -451,7 +451,7 @@ def test_a_disk_that_takes_nothing_for_a_while(
     reading.write(*(f"ERROR {n}" for n in range(100)))
     reading.intake.step(0.0)
     assert len(reading.gather()) == 100
-    connection = reading.store._connection
+    connection = reading.store._database._connection
     attempts = 0
     record = reading.store.record
 

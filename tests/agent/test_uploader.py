@@ -87,7 +87,7 @@ def test_refused_events_are_found_by_halving(line: Line, bad: list[int]) -> None
         eventually(lambda: line.store.waiting_count == 0)
 
     assert sorted(line.delivered) == sorted(f"<{n}>" for n in range(100) if n not in bad)
-    assert line.store.dead_letter_count() == len(bad)
+    assert line.store.dead_letters.count() == len(bad)
     # two requests for each level of the tree above each refused event, and the first one
     assert len(line.server.requests) <= 1 + 2 * 7 * max(1, len(bad))
 
@@ -118,7 +118,7 @@ def test_temporary_trouble_loses_nothing(
     told = [getattr(record, "code", "") for record in caplog.records if record.levelname == "WARNING"]
     # being asked to slow down is no trouble: it is how an agent finds its share of the quota
     assert told == ([] if request.node.callspec.id == "rate limit" else ["delivery_failing"])
-    assert line.store.dead_letter_count() == 0
+    assert line.store.dead_letters.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_a_refusal_of_the_whole_account_keeps_everything(line: Line, refusal: An
         eventually(lambda: line.server.requests)
 
     assert line.store.waiting_count == 1
-    assert line.store.dead_letter_count() == 0
+    assert line.store.dead_letters.count() == 0
     assert len(line.server.requests) <= 2
 
 

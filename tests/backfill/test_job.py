@@ -10,7 +10,7 @@ import pytest
 
 from shipper.backfill.job import Job
 from shipper.backfill.selection import select
-from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss
+from shipper.events import Checkpoint, Event, FileIdentity, LimitState, Loss, Unjudged
 from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
 from shipper.tailing.files import LogFile
@@ -41,6 +41,7 @@ class Kept:
         events: Sequence[Event],
         losses: Sequence[Loss],
         limits: Sequence[LimitState],
+        unjudged: Sequence[Unjudged],
     ) -> None:
         self.checkpoints.update({checkpoint.identity: checkpoint for checkpoint in checkpoints})
         self.events += events

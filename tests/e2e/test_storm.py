@@ -43,9 +43,9 @@ def test_a_storm_delays_no_other_rule_and_every_count_is_exact(tmp_path: Path, s
 
     # the storm was not over when the last of the quiet ones was there
     assert before < STORM
-    assert [event["content"] for event in journal(accepted) if event["name"] == "Rare"] == [
-        str(n) for n in range(QUIET)
-    ]
+    rare = [event["content"] for event in journal(accepted) if event["name"] == "Rare"]
+    # the last one too may come twice: the agent may be killed before it has noted the answer
+    assert (list(dict.fromkeys(rare)) if storm == "keep" else rare) == [str(n) for n in range(QUIET)]
     if storm == "fold":
         assert counted(accepted) == STORM
         assert any(MORE.match(str(event["content"])) for event in journal(accepted))

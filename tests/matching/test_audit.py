@@ -44,7 +44,7 @@ def blind(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def blocks(judging: Engine, count: int) -> list[list[Event]]:
-    return [judged(judging, block(LINES, offset=1 + number * len(LINES))) for number in range(count)]
+    return [judged(judging, block(LINES, offset=1 + number * len(LINES)))[0] for number in range(count)]
 
 
 @pytest.mark.usefixtures("blind")

@@ -14,11 +14,10 @@ import regex
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from shipper.events import Block, Event, Origin
+from shipper.events import Block, Event, Origin, Unjudged
 from shipper.matching import judge as judge_module
 from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.judge import Unjudged
 from shipper.matching.tally import Tally
 from tests.matching.writing import load
 
@@ -309,7 +308,7 @@ def test_a_pattern_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
 
     assert [(event.rule, event.offset) for event in events] == [("other", 12), ("slow", 75)]
     assert judged.tallies == {"slow": Tally(matched=1, timed_out=1), "other": Tally(matched=1)}
-    assert judged.take_unjudged() == [Unjudged("slow", "/var/log/app.log", 12, 61)]
+    assert judged.take_unjudged() == [Unjudged("slow", "/var/log/app.log", 12, 61, "timeout")]
     assert judged.take_unjudged() == []
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from shipper.errors import StateError
-from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LimitState, LineState
+from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LimitState, LineState, Unjudged
 from shipper.outbox import schema
+from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Store
 from tests.outbox.test_store import checkpoint, encode, event
 
@@ -28,10 +29,15 @@ LOSSES = {
     5: {("bytes", "nul"): 7, ("events", "x"): 1},
     6: {("bytes", "nul"): 7, ("events", "x"): 1},
     7: {("bytes", "nul"): 7, ("events", "x"): 1},
+    8: {("bytes", "nul"): 7, ("events", "x"): 1},
 }
 LIMITS = [
     LimitState("a", "threshold", b"k" * 16, b"[1700000000.5,[1700000000.25,1700000000.5]]"),
     LimitState("b", "throttle", b"rest", b'[1700000060.0,1700000061.0,10,0,"",null]'),
+]
+UNJUDGED = [
+    Unjudged("a", "/var/log/\udcff.log", 12, 34, "timeout"),
+    Unjudged("a", "/var/log/app.log", 2**40, 2**41, "set_aside"),
 ]
 
 
@@ -77,12 +83,14 @@ def test_a_store_of_every_version_keeps_everything_and_works(version: int, tmp_p
         (n + 1, f"content {n}".encode()) for n in range(3, 12)
     ]
     assert store.waiting_by_rule() == {"a": 9 * 4 + 2 * 10, "b": 9 * 3}
-    assert store.dead_letter_count() == 1
+    assert store.dead_letters.count() == 1
     assert store.losses() == LOSSES[version]
     assert store.bytes_read() == (4321 if version >= 3 else 0)
     assert store.past() == (expected(version)[:2] if version >= 4 else [])
     assert store.histories() == histories(version)
     assert store.limits() == (LIMITS if version >= 7 else [])
+    with closing(StoreReader(tmp_path)) as reader:
+        assert [noted.place for noted in reader.unjudged()] == (UNJUDGED if version >= 8 else [])
     store.record([checkpoint(7)], [event(1)], read=1)
     store.close()
     again = Store(tmp_path, encode)

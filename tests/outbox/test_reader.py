@@ -11,8 +11,9 @@ import pytest
 
 from shipper.errors import StateError
 from shipper.events import Loss
+from shipper.outbox.dead_letters import Refusal
 from shipper.outbox.reader import StoreReader
-from shipper.outbox.store import Refusal, Store
+from shipper.outbox.store import Store
 from tests.outbox.test_store import checkpoint, encode, event
 
 

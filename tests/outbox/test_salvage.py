@@ -20,7 +20,8 @@ import pytest
 from shipper.errors import StateError, StoreDamagedError
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, LineState, Loss
 from shipper.outbox import opening, schema
-from shipper.outbox.store import Refusal, Store
+from shipper.outbox.dead_letters import Refusal
+from shipper.outbox.store import Store
 from tests.outbox.test_store import encode, event
 
 EXHAUSTIVE = bool(os.environ.get("SHIPPER_EXHAUSTIVE"))
@@ -64,7 +65,7 @@ def content(store: Store) -> Content:
         store.losses(),
         store.bytes_read(),
         {waiting.event_id: waiting.payload for waiting in store.next_events(1_000_000)},
-        store.dead_letter_count(),
+        store.dead_letters.count(),
     )
 
 

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 
 from shipper.errors import StateError
 from shipper.events import Checkpoint, Event, FileIdentity, Fingerprint, History, LineState, Loss
+from shipper.outbox.dead_letters import Refusal
 from shipper.outbox.lock import StateLock
 from shipper.outbox.reader import StoreReader
-from shipper.outbox.store import Refusal, Store, Waiting
+from shipper.outbox.store import Store, Waiting
 
 
 def event(number: int, rule: str = "r") -> Event:
@@ -131,7 +132,7 @@ def test_a_buried_event_is_kept_with_the_services_words_up_to_the_limit(store: S
         store.bury(waiting, Refusal("400", "name", "req"), limit=3)
 
     assert store.waiting_count == 0
-    assert store.dead_letter_count() == 3
+    assert store.dead_letters.count() == 3
     assert store.losses() == {("events", "dead_letters_full"): 1}
 
 
@@ -292,12 +293,12 @@ def test_what_waits_is_known_by_rule_whatever_happens_to_it(store: Store, tmp_pa
 def test_a_failed_commit_leaves_the_shares_as_they_were(store: Store) -> None:
     """Numbers in memory never run ahead of the database, and the next commit works (hazard 5.4)."""
     store.record([], [event(1)])
-    store._connection.execute("ALTER TABLE losses RENAME TO hidden")
+    store._database._connection.execute("ALTER TABLE losses RENAME TO hidden")
     with pytest.raises(StateError):
         store.record([], [event(2, "other")], losses=[Loss("bytes", "x", 1)], read=7)
     with pytest.raises(StateError):
         store.drop_oldest(0)
-    store._connection.execute("ALTER TABLE hidden RENAME TO losses")
+    store._database._connection.execute("ALTER TABLE hidden RENAME TO losses")
     assert (store.waiting_by_rule(), store.bytes_read()) == ({"r": 9}, 0)
     store.record([], [event(2, "other")], read=7)
 

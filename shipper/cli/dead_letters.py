@@ -1,0 +1,219 @@
+"""`shipper dead-letters`: events that the service refused, and places that a rule could not judge (spec, section 2)."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from shipper.agent.dead_letters import change
+from shipper.agent.status import printable_path
+from shipper.cli.config_option import config_option
+from shipper.cli.terminal import data, one_line, say, say_error
+from shipper.config.load import default_file, load_config
+from shipper.outbox.reader import StoreReader
+from shipper.telemetry import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from shipper.outbox.dead_letters import DeadLetter, Noted
+
+_PLACE = "m"
+"""Begins the id of a place, so that it is not taken for that of an event."""
+_WIDTH = 100
+_CAUSES = {"timeout": "the search took longer than match_timeout", "set_aside": "the rule was set aside"}
+
+
+@click.group("dead-letters", short_help="Events that the service refused: look, send again, drop.")
+def command() -> None:
+    """List, show, send again or drop events that the service refused, with its answer; also while the agent runs.
+
+    With --kind match: places in logs that a rule did not judge in time. Their ids begin with m; only the place is
+    kept, never the text.
+
+    \b
+    Examples:
+      shipper dead-letters list
+      shipper dead-letters show 12
+      shipper dead-letters retry --all
+      shipper dead-letters list --kind match
+    """
+
+
+@command.command("list")
+@config_option()
+@click.option(
+    "--kind",
+    type=click.Choice(["refused", "match", "all"]),
+    default="all",
+    show_default=True,
+    help="Events that the service refused, or places that a rule did not judge.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line each, with everything.")
+def list_letters(config_file: Path | None, kind: str, *, as_json: bool) -> int:
+    """List them, the oldest first."""
+    found = False
+    with closing(_reader(config_file)) as reader:
+        for line in _lines(reader, kind, as_json=as_json):
+            found = True
+            data().out(line, highlight=False)
+        forgotten = reader.unjudged_forgotten()
+    if kind != "refused" and forgotten:
+        say(f"{forgotten} older places are not kept any more", "yellow")
+    if not found:
+        say("there are none")
+    return 0
+
+
+@command.command("show")
+@config_option()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.argument("letter", metavar="ID")
+def show_letter(letter: str, config_file: Path | None, *, as_json: bool) -> int:
+    """Show all of one: the event, and what the service said.
+
+    \b
+    Example:
+      shipper dead-letters show 12
+    """
+    kind, number = _parsed(letter)
+    with closing(_reader(config_file)) as reader:
+        letters = [reader.dead_letter(number)] if kind == "refused" else []
+        places = [each for each in reader.unjudged() if each.id == number] if kind == "match" else []
+    facts = [_letter_facts(each) for each in letters if each is not None] + [_place_facts(each) for each in places]
+    if not facts:
+        say_error(f"there is no dead letter {letter}; `shipper dead-letters list` shows those that are")
+        return 1
+    if as_json:
+        data().out(orjson.dumps(facts[0], option=orjson.OPT_INDENT_2).decode(), highlight=False)
+        return 0
+    width = max(map(len, facts[0]))
+    for name, value in facts[0].items():
+        text = value if isinstance(value, str) else orjson.dumps(value).decode()
+        data().out(f"{name:<{width}}  {printable(text)}", highlight=False)
+    return 0
+
+
+@command.command("retry")
+@config_option()
+@click.option("--all", "all_of_them", is_flag=True, help="All events that were refused.")
+@click.argument("letters", metavar="[ID]...", nargs=-1)
+def retry(letters: tuple[str, ...], config_file: Path | None, *, all_of_them: bool) -> int:
+    """Send refused events again: they wait behind all others, and a further refusal brings them back here.
+
+    \b
+    Examples:
+      shipper dead-letters retry 12 13
+      shipper dead-letters retry --all
+    """
+    if any(each.startswith(_PLACE) for each in letters):
+        raise click.UsageError(
+            "a place holds no event to send; `shipper dead-letters show ID` says how it is judged again"
+        )
+    return _change("retry", letters, config_file, "sent again", all_of_them=all_of_them)
+
+
+@command.command("drop")
+@config_option()
+@click.option("--all", "all_of_them", is_flag=True, help="All events that were refused.")
+@click.argument("letters", metavar="[ID]...", nargs=-1)
+def drop(letters: tuple[str, ...], config_file: Path | None, *, all_of_them: bool) -> int:
+    """Drop refused events for good, counted as lost; or places, by their ids.
+
+    \b
+    Examples:
+      shipper dead-letters drop 12 m3
+    """
+    return _change("drop", letters, config_file, "dropped", all_of_them=all_of_them)
+
+
+def _parsed(shown: str) -> tuple[str, int]:
+    """Give the kind and the number that an id stands for."""
+    digits = shown.removeprefix(_PLACE)
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+        raise click.UsageError(f"'{shown}' is no id; `shipper dead-letters list` shows them, as 12 or m12")
+    return ("match" if shown.startswith(_PLACE) else "refused"), int(digits)
+
+
+def _change(deed: str, shown: Sequence[str], config_file: Path | None, did: str, *, all_of_them: bool) -> int:
+    if all_of_them == bool(shown):
+        raise click.UsageError("give ids, or --all")
+    letters = {_parsed(each): each for each in shown}
+    config, _ = load_config(config_file or default_file())
+    done: set[tuple[str, int]] = set()
+    for kind, name in (("refused", deed), ("match", "drop_places")):
+        ids = [number for each, number in letters if each == kind]
+        if ids or (all_of_them and kind == "refused"):
+            done |= {(kind, number) for number in change(config.state_path, name, None if all_of_them else ids)}
+    say(f"{len(done)} dead letters are {did}")
+    missing = [each for letter, each in letters.items() if letter not in done]
+    for each in missing:
+        say_error(f"there is no dead letter {each}")
+    return 1 if missing else 0
+
+
+def _reader(config_file: Path | None) -> StoreReader:
+    config, _ = load_config(config_file or default_file())
+    return StoreReader(config.state_path)
+
+
+def _lines(reader: StoreReader, kind: str, *, as_json: bool) -> Iterator[str]:
+    if kind != "match":
+        for letter in reader.dead_letters():
+            if as_json:
+                yield orjson.dumps(_letter_facts(letter)).decode()
+            else:
+                said = f"{letter.refusal.code} {one_line(letter.refusal.message, _WIDTH)}"
+                yield printable(f"{letter.id:>6}  {letter.died_at}  {letter.rule}  {_event_of(letter)['name']}  {said}")
+    if kind != "refused":
+        for noted in reader.unjudged():
+            if as_json:
+                yield orjson.dumps(_place_facts(noted)).decode()
+            else:
+                place = noted.place
+                where = f"{printable_path(place.path)} offset {place.offset}, {place.length} bytes"
+                yield printable(f"{_PLACE + str(noted.id):>6}  {noted.noted_at}  {place.rule}  {where}  {place.cause}")
+
+
+def _letter_facts(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": str(letter.id),
+        "kind": "refused",
+        "rule": letter.rule,
+        "died_at": letter.died_at,
+        "code": letter.refusal.code,
+        "message": letter.refusal.message,
+        "request_id": letter.refusal.request_id,
+        "event_id": letter.event_id,
+        "event": _event_of(letter),
+    }
+
+
+def _event_of(letter: DeadLetter) -> dict[str, Any]:
+    """Give the event; what a damaged store left of it as it is."""
+    try:
+        event: dict[str, Any] = orjson.loads(letter.payload)
+    except orjson.JSONDecodeError:
+        return {"name": "(damaged)", "payload": letter.payload.decode("utf-8", "backslashreplace")}
+    return event
+
+
+def _place_facts(noted: Noted) -> dict[str, Any]:
+    place = noted.place
+    return {
+        "id": _PLACE + str(noted.id),
+        "kind": "match",
+        "rule": place.rule,
+        "noted_at": noted.noted_at,
+        "path": printable_path(place.path),
+        "offset": place.offset,
+        "length": place.length,
+        "cause": place.cause,
+        "meaning": _CAUSES.get(place.cause, place.cause),
+        "judge_again": f"mend the rule, then: shipper backfill {shlex.quote(printable_path(place.path))}",
+    }

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from shipper.tailing.watcher import Watcher
 
 TURN_BYTES = 1024 * 1024
+TURN_SECONDS = 0.1
 PASS_SECONDS = 0.25
 COMMIT_EVENTS = 1000
 ACTIVE_FOR = 2.0
@@ -234,10 +235,11 @@ class Intake:
         if followed.predecessor is not None and self._room.is_closed_to(followed.predecessor):
             # nobody knows for how long
             part(followed.predecessor, followed)
+        until = self._clock.monotonic() + TURN_SECONDS
         together = [tailer, *(later.tailer for later in successors(followed))]
         passed = sum(each.offset - each.skipped for each in together)
         try:
-            while tailer.offset - before < TURN_BYTES and len(self._commits.events) < COMMIT_EVENTS:
+            while self._is_turn(tailer.offset - before, until):
                 found = next_blocks(followed, self._clock.now(), now, most_skipped=TURN_BYTES, flush=flush)
                 if found is Halt.SKIPPED:
                     break
@@ -253,6 +255,13 @@ class Intake:
             moved = sum(each.offset - each.skipped for each in together)
             self._commits.bytes_read += moved - passed
         return None
+
+    def _is_turn(self, taken: int, until: float) -> bool:
+        """Tell whether a file that has given so many bytes may go on."""
+        if taken >= TURN_BYTES or len(self._commits.events) >= COMMIT_EVENTS:
+            return False
+        # events that a storm folds are not among those of the commit
+        return not taken or self._clock.monotonic() < until
 
     def _take_losses(self, followed: Followed) -> None:
         """Count what was not read, and tell it once for each reason (I1)."""

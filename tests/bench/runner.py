@@ -19,12 +19,20 @@ from typing import Final, TextIO
 
 import orjson
 
-from tests.bench import delivery, durable, footprint, framed, latency, scanning
+from tests.bench import delivery, durable, footprint, framed, latency, scanning, storm
 from tests.bench.collector import WrongCountError, collecting
 from tests.bench.measuring import Bench, Measured, Row
 from tests.bench.processes import Cores
 
-ROWS: Final = (*scanning.ROWS, *framed.ROWS, *durable.ROWS, *delivery.ROWS, *latency.ROWS, *footprint.ROWS)
+ROWS: Final = (
+    *scanning.ROWS,
+    *framed.ROWS,
+    *durable.ROWS,
+    *delivery.ROWS,
+    *latency.ROWS,
+    *storm.ROWS,
+    *footprint.ROWS,
+)
 
 
 @dataclass(frozen=True, slots=True)

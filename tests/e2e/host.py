@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from shipper.cloudmonitor.emulator.server import Emulator
+from tests.cloudmonitor.recording import RecordingServer
 from tests.conftest import eventually
 
 RULES = """
@@ -31,7 +32,9 @@ STARTED: list[subprocess.Popen[Any]] = []
 class Host:
     """Everything of one host, below one directory; `through` is a command that the agent is started by, with `exec`."""
 
-    def __init__(self, root: Path, emulator: Emulator, rules: str = RULES, extra: str = "", source: str = "") -> None:
+    def __init__(
+        self, root: Path, emulator: Emulator | RecordingServer, rules: str = RULES, extra: str = "", source: str = ""
+    ) -> None:
         self.root = root
         self.logs = root / "logs"
         self.logs.mkdir()

@@ -37,10 +37,13 @@ class Movement:
             sizes[rule] += size
             joined[rule].append(number)
 
-    def settle(self, rule: str, size: int, number: int) -> None:
-        """Take an event away after its turn."""
-        self.count(rule, -1, -size)
-        self.settled.append((rule, number))
+    def settle(self, events: Iterable[tuple[int, str, int]]) -> None:
+        """Take events away after their turn: number, rule and size of each."""
+        counts, sizes = self.counts, self.sizes
+        for number, rule, size in events:
+            counts[rule] -= 1
+            sizes[rule] -= size
+            self.settled.append((rule, number))
 
     def count(self, rule: str, count: int, size: int) -> None:
         """Count events of a rule, and their bytes together."""

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LineState
+from shipper.outbox.acknowledged import NOTED
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +24,7 @@ READ_SOURCES = "SELECT name, globs FROM sources"
 WRITE_SOURCE = "INSERT OR REPLACE INTO sources VALUES (?, ?)"
 READ_LOSSES = "SELECT what, reason, amount FROM losses"
 READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
-READ_WAITING = "SELECT rule, count(*), sum(length(payload)) FROM outbox GROUP BY rule"
+READ_WAITING = f"SELECT rule, count(*), sum(length(payload)) FROM outbox WHERE seq NOT IN ({NOTED}) GROUP BY rule"  # noqa: S608
 READ_OUTBOX = "SELECT seq, rule, length(payload) FROM outbox ORDER BY seq"
 SETTLE_EVENT = "DELETE FROM outbox WHERE seq = ?"
 READ_EVENTS = "SELECT seq, rule, event_id, payload FROM outbox WHERE seq IN (SELECT value FROM json_each(?))"

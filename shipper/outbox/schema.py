@@ -135,6 +135,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (rule, path, cause, offset)
         )
         """,
+        # events of the outbox that are gone and not removed yet, a JSON array of their numbers for each batch
+        "CREATE TABLE acknowledged (batch INTEGER PRIMARY KEY, events TEXT NOT NULL)",
     ),
 )
 VERSION = len(MIGRATIONS)

@@ -177,6 +177,14 @@ def _is_source(row: Mapping[str, object]) -> bool:
     return isinstance(globs, list) and all(isinstance(glob, str) for glob in globs)
 
 
+def _is_batch(row: Mapping[str, object]) -> bool:
+    try:
+        numbers = json.loads(str(row["events"]))
+    except ValueError:
+        return False
+    return isinstance(numbers, list) and all(isinstance(number, int) for number in numbers)
+
+
 def _is_history(row: Mapping[str, object]) -> bool:
     try:
         times = json.loads(str(row["modified"]))
@@ -220,6 +228,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "past": _is_position,
     "histories": _is_history,
     "outbox": _is_event,
+    "acknowledged": _is_batch,
     "dead_letters": _is_event,
     "unjudged": _is_place,
     "sources": _is_source,

@@ -19,12 +19,12 @@ from __future__ import annotations
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from shipper.errors import StoreDamagedError
 from shipper.events import LimitState
 from shipper.outbox import dead_letters, rows
+from shipper.outbox.acknowledged import Acknowledged
 from shipper.outbox.backlog import Backlog, Movement
 from shipper.outbox.database import Database
 from shipper.outbox.schema import BYTES_READ, POSITIONS_LOST
@@ -41,8 +41,7 @@ QUEUE_FULL = "queue_full"
 _AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """An event in the outbox.
 
     Attributes:
@@ -86,7 +85,10 @@ class Store:
         self._lock = self._database.lock
         self._backlog = Backlog()
         self.dead_letters = dead_letters.DeadLetters(self._database, self._moving)
+        self._acknowledged = Acknowledged()
         self._in_flight: frozenset[int] = frozenset()
+        with self._database.transaction() as run:
+            self._acknowledged.sweep(run)
         for some in self._database.stretches(rows.READ_OUTBOX, _AT_ONCE):
             there = Movement()
             there.join(some)
@@ -217,16 +219,22 @@ class Store:
         """
         with self._lock:
             turns = self._backlog.turns.next(limit)
-            found = {row[0]: Waiting(*row) for row in self._query(rows.READ_EVENTS, (json.dumps(turns),))}
+            found = {row[0]: Waiting._make(row) for row in self._query(rows.READ_EVENTS, (json.dumps(turns),))}
             if len(found) < len(turns):
                 raise StoreDamagedError(f"the store {self.file} is damaged: events that wait are not found in it")
             self._in_flight = frozenset(turns)
             return [found[seq] for seq in turns]
 
     def acknowledge(self, delivered: Sequence[Waiting]) -> None:
-        """Let go of events that the service accepted."""
+        """Let go of events that the service accepted; of those that are in flight, for no other can be."""
         with self._moving() as (run, moved):
-            _settle(run, moved, delivered)
+            # one that is gone already must not be counted twice
+            gone = [event for event in delivered if event.seq in self._in_flight]
+            moved.settle((event.seq, event.rule, len(event.payload)) for event in gone)
+            numbers = [event.seq for event in gone]
+            if gone:
+                self._acknowledged.note(run, numbers, is_last=len(gone) == self._backlog.count)
+        self._in_flight = self._in_flight.difference(numbers)
 
     def drop_oldest(self, limit_bytes: int) -> int:
         """Drop the oldest events that are not in flight until `limit_bytes` or less wait; counted as lost.
@@ -238,6 +246,7 @@ class Store:
             excess = self._backlog.bytes - limit_bytes
             if excess <= 0:
                 return 0
+            self._acknowledged.sweep(run)
             dropped: list[tuple[int]] = []
             oldest = run.execute(rows.READ_OUTBOX)
             for seq, rule, size in oldest:
@@ -260,7 +269,8 @@ class Store:
         The oldest dead letter over the limit goes, counted as lost.
         """
         with self._moving() as (run, moved):
-            _settle(run, moved, [refused])
+            if run.execute(rows.SETTLE_EVENT, (refused.seq,)).rowcount:
+                moved.settle([(refused.seq, refused.rule, len(refused.payload))])
             dead_letters.bury(run, (refused.rule, refused.event_id, refused.payload), refusal, limit)
 
     def sync(self) -> None:
@@ -283,10 +293,3 @@ class Store:
             with self._database.transaction() as run:
                 yield run, moved
             self._backlog.move(moved)
-
-
-def _settle(run: sqlite3.Connection, moved: Movement, events: Sequence[Waiting]) -> None:
-    for event in events:
-        # one that is gone already must not be counted twice
-        if run.execute(rows.SETTLE_EVENT, (event.seq,)).rowcount:
-            moved.settle(event.rule, len(event.payload), event.seq)

@@ -47,9 +47,12 @@ class Line:
 
     def at(self, place: int) -> int | None:
         """Give the number at a place, from 0; None behind the end."""
-        while len(self._near) <= place and self._at < len(self._far):
-            self._near += self._unpack()
-        return self._near[place] if place < len(self._near) else None
+        near = self._near
+        while len(near) <= place:
+            if self._at >= len(self._far):
+                return None
+            near += self._unpack()
+        return near[place]
 
     def leave(self, numbers: Set[int]) -> None:
         """Let numbers leave; those that are not there any more are passed over."""
@@ -100,11 +103,17 @@ class Turns:
         lines = list(self._lines.values())
         place = 0
         while lines and len(found) < limit:
-            numbers = [line.at(place) for line in lines]
-            lines = [line for line, number in zip(lines, numbers, strict=True) if number is not None]
-            found += [number for number in numbers if number is not None]
+            longer = []
+            for line in lines:
+                number = line.at(place)
+                if number is not None:
+                    found.append(number)
+                    longer.append(line)
+                    if len(found) == limit:
+                        break
+            lines = longer
             place += 1
-        return found[:limit]
+        return found
 
     def serve(self, served: Iterable[tuple[str, int]]) -> None:
         """Let events leave, by rule and number, in the order in which they were given."""

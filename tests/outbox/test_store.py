@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from shipper.errors import StateError
 from shipper.events import Checkpoint, Event, FileIdentity, Fingerprint, History, LineState, Loss
+from shipper.outbox import acknowledged
 from shipper.outbox.dead_letters import Refusal
 from shipper.outbox.lock import StateLock
 from shipper.outbox.reader import StoreReader
@@ -461,3 +462,37 @@ def test_after_a_power_loss_offsets_and_events_are_of_one_commit_and_no_older_th
     store.close()
 
     assert seen == set(range(5, 12))
+
+
+def test_what_is_acknowledged_is_gone_for_everybody_before_it_is_removed(store: Store, tmp_path: Path) -> None:
+    """For the next process, for whoever only reads, for `drop_oldest`, and when it is acknowledged again."""
+    store.record([], [event(n, "abc"[n % 3]) for n in range(30)])
+    done = store.next_events(7)
+    store.acknowledge(done)
+    store.acknowledge(done)
+    with sqlite3.connect(tmp_path / "shipper.db") as raw:
+        assert raw.execute("SELECT count(*) FROM outbox").fetchone() == (30,)
+    with closing(StoreReader(tmp_path)) as reader:
+        assert {rule: count for rule, (count, _) in reader.waiting().items()} == {"a": 7, "b": 8, "c": 8}
+    store.close()
+    again = Store(tmp_path, encode)
+    gone = {waiting.seq for waiting in done}
+    assert {waiting.seq for waiting in again.next_events(99)} == set(range(1, 31)) - gone
+    again.acknowledge(again.next_events(2))
+    left = again.waiting_bytes - len(b"content 3")
+    assert again.drop_oldest(left) == 1
+    assert again.waiting_count == 30 - 7 - 2 - 1
+    again.close()
+
+
+def test_noted_acknowledgements_are_swept(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When there are many, and when nothing waits any more."""
+    monkeypatch.setattr(acknowledged, "SWEEP_AT", 20)
+    store.record([], [event(n) for n in range(50)])
+    kept = []
+    for _ in range(5):
+        store.acknowledge(store.next_events(10))
+        with sqlite3.connect(tmp_path / "shipper.db") as raw:
+            kept.append(raw.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    assert kept == [50, 30, 30, 10, 0]

@@ -21,8 +21,7 @@ from shipper.agent.rule_files import RuleFiles
 from shipper.agent.survey import Survey
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
-from shipper.cloudmonitor.client import Client
-from shipper.cloudmonitor.credentials import find_credentials
+from shipper.cloudmonitor.connecting import connect
 from shipper.config.load import load_config
 from shipper.errors import ConfigurationError, StoreDamagedError
 from shipper.events import FileIdentity
@@ -217,17 +216,6 @@ class Agent:
         except Exception:  # noqa: BLE001  reported with its traceback, and the process ends with failure
             telemetry.loop_failed(name)
             self.failed.set()
-
-
-def connect(config: Config) -> Client:
-    """Make the client that a configuration asks for.
-
-    Raises:
-        ConfigurationError: the region is unknown, or a setting of the connection is wrong.
-        CredentialsError: no credentials apply at all.
-    """
-    credentials = find_credentials(config.cloudmonitor.credentials, config.resolve, os.environ)
-    return Client.configured(config, lambda: credentials)
 
 
 def _max_open() -> int:

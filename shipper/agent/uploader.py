@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.trouble import Trouble
-from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.pacing import Pacer, backoff
 from shipper.cloudmonitor.verdict import Verdict, judge, settle_unclear
 from shipper.errors import CredentialsError, StateError, TransportError
@@ -135,9 +134,10 @@ class Uploader:
 
     def _due(self) -> tuple[list[Waiting], bool]:
         """Give the events whose turn it is, in the order in which they were made; and whether no more would fit."""
-        events = self._store.next_events(batching.MAX_EVENTS)
-        fitting = batching.take(len(event.payload) for event in events)
-        is_full = fitting < len(events) or fitting == batching.MAX_EVENTS
+        limits = self._client.limits
+        events = self._store.next_events(limits.events)
+        fitting = limits.take(event.payload for event in events)
+        is_full = fitting < len(events) or fitting == limits.events
         return sorted(events[:fitting], key=attrgetter("seq")), is_full
 
     def _deliver(self, events: Sequence[Waiting]) -> None:
@@ -166,12 +166,12 @@ class Uploader:
 
     def _send(self, events: Sequence[Waiting]) -> Answer | None:
         """Send until the service accepts or refuses the body itself; None when the time is up before that."""
-        body = batching.body([event.payload for event in events])
+        payloads = [event.payload for event in events]
         while self._pause(self._pacer.wait(time.monotonic())):
             self._sent_at = self.looked_at = time.monotonic()
             self._pacer.sent(self._sent_at)
             try:
-                answer = self._client.send(body)
+                answer = self._client.deliver(payloads)
             except (TransportError, CredentialsError) as error:
                 person = isinstance(error, CredentialsError)
                 self._fail(str(error), backoff(self._failures, random.random), needs_person=person)

@@ -16,12 +16,12 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from shipper import telemetry
 from shipper.agent.machine import this_host
-from shipper.agent.supervisor import connect
 from shipper.agent.uploader import Uploader
 from shipper.backfill.job import Delivery, Job
 from shipper.backfill.selection import Selected, select
 from shipper.cli.terminal import data, say, say_problems, talk
 from shipper.cloudmonitor import batching
+from shipper.cloudmonitor.connecting import connect
 from shipper.config.load import default_file, load_config
 from shipper.config.model import Config
 from shipper.events import wire_time

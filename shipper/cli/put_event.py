@@ -90,17 +90,15 @@ def command(
 
 def _send(config: Config, events: Sequence[CustomEvent]) -> Answer:
     """Send all events, in as many requests as they need."""
-    from shipper.cloudmonitor.batching import body, take
-    from shipper.cloudmonitor.client import Client, require_accepted
-    from shipper.cloudmonitor.credentials import find_credentials
+    from shipper.cloudmonitor.client import require_accepted
+    from shipper.cloudmonitor.connecting import connect
 
-    credentials = find_credentials(config.cloudmonitor.credentials, config.resolve)
-    with Client.configured(config, lambda: credentials) as client:
+    with connect(config) as client:
         waiting = [client.encode(event) for event in events]
         while True:
-            count = take(map(len, waiting))
+            count = client.limits.take(waiting)
             try:
-                answer = require_accepted(client.send(body(waiting[:count])))
+                answer = require_accepted(client.deliver(waiting[:count]))
             except ShipperError:
                 sent = len(events) - len(waiting)
                 if sent:
@@ -184,7 +182,7 @@ def _read_config(named: Path | None) -> Config:
 
 
 def _with_endpoint(config: Config, region: str | None, network: str | None, endpoint: str | None) -> Config:
-    from shipper.cloudmonitor.endpoints import endpoint as listed_endpoint
+    from shipper.cloudmonitor.endpoints import find_endpoint
 
     if not (region or network or endpoint):
         return config
@@ -193,9 +191,12 @@ def _with_endpoint(config: Config, region: str | None, network: str | None, endp
         if endpoint:
             chosen = parse_endpoint(endpoint)
         else:
-            chosen = listed_endpoint(region or table.region, network or table.network)
+            named = dataclasses.replace(
+                table, endpoint=None, region=region or table.region, network=network or table.network
+            )
+            chosen = find_endpoint(named)
     except ValueError as error:
-        raise click.UsageError(f"--endpoint {error}" if endpoint else str(error)) from None
+        raise click.UsageError(f"--endpoint {error}") from None
     if chosen.startswith("http://") and not plain_http_is_fine(chosen):
         raise click.UsageError(
             f"--endpoint: plain http to {endpoint} would show the events to the network; use https:// "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import orjson
@@ -15,7 +16,7 @@ import orjson
 from shipper.events import wire_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from shipper.events import Event
 
@@ -71,24 +72,49 @@ def body(payloads: Sequence[bytes]) -> bytes:
     return b"[" + b",".join(payloads) + b"]"
 
 
-def take(sizes: Iterable[int]) -> int:
-    """Tell how many events, from the first on, fit one request.
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request of a transport may hold.
 
-    Args:
-        sizes: bytes of each encoded event, in order.
-
-    Returns:
-        At most `MAX_EVENTS`, and as many as `MAX_BYTES` allows. At least 1 when there is any: an event that is
-        too large by itself (which `encode` never makes) is for the service to refuse.
+    Attributes:
+        events: how many events.
+        total: bytes of all of them together, with what stands around and between them.
+        size: gives the bytes that an encoded event takes in the request.
     """
-    count = 0
-    total = _BRACKETS
-    for size in sizes:
-        total += size + (1 if count else 0)
-        if count and (count == MAX_EVENTS or total > MAX_BYTES):
-            break
-        count += 1
-    return count
+
+    events: int
+    total: int
+    size: Callable[[bytes], int] = len
+
+    def take(self, payloads: Iterable[bytes]) -> int:
+        """Tell how many encoded events, from the first on, fit one request.
+
+        At least 1 when there is any: an event that is too large by itself is for the service to refuse.
+        """
+        count = 0
+        needed = _BRACKETS
+        for payload in payloads:
+            needed += self.size(payload) + (1 if count else 0)
+            if count and (count == self.events or needed > self.total):
+                break
+            count += 1
+        return count
+
+    def require(self, payloads: Sequence[bytes]) -> None:
+        """Refuse what does not fit one request.
+
+        Raises:
+            ValueError: there are none, too many, or they are too large.
+        """
+        if not 0 < len(payloads) <= self.events:
+            raise ValueError(f"one request takes 1 to {self.events} events, not {len(payloads)}")
+        needed = _BRACKETS + sum(map(self.size, payloads)) + len(payloads) - 1
+        if needed > self.total:
+            raise ValueError(f"one request takes {self.total:,} bytes, these events need {needed:,}")
+
+
+UPLOAD = Limits(MAX_EVENTS, MAX_BYTES)
+"""The upload's (section 6)."""
 
 
 def _quoted(text: str) -> bytes:

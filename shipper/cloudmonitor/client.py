@@ -6,38 +6,33 @@ retried below, and only what a proxy needs is taken from the environment.
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime
 from email.utils import formatdate
 from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Self
 
-import requests
 from requests.auth import AuthBase
-from requests.cookies import RequestsCookieJar
-from urllib3 import Timeout
-from urllib3.exceptions import HTTPError
 
 from shipper.cloudmonitor import batching
+from shipper.cloudmonitor.channel import Channel
 from shipper.cloudmonitor.credentials import Credentials
 from shipper.cloudmonitor.custom_event import CustomEvent
 from shipper.cloudmonitor.endpoints import find_endpoint
-from shipper.cloudmonitor.route import local_address, proxy_for
 from shipper.cloudmonitor.signing import content_md5, sign_string, signature
-from shipper.cloudmonitor.transport_errors import transport_error
-from shipper.cloudmonitor.verdict import Answer, Verdict, judge, read_answer
-from shipper.config.kinds import parse_endpoint
+from shipper.cloudmonitor.verdict import Answer, Verdict, judge
 from shipper.errors import ConfigurationError, Problem, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import requests
 
     from shipper.config.model import Config
 
 PATH = "/event/custom/upload"
-_USER_AGENT = f"cloudmonitor-shipper/{version('cloudmonitor-shipper')}"
+USER_AGENT = f"cloudmonitor-shipper/{version('cloudmonitor-shipper')}"
 _LONGEST_ANSWER = 64 * 1024  # an answer of the service has some hundred bytes; the rest of a longer one is not read
 _FALLBACK_IP = "127.0.0.1"  # what the official demo sends (API reference, section 2)
 
@@ -48,7 +43,12 @@ class Client:
     """Sends events to one endpoint, over a connection that is kept alive.
 
     May be used by several threads; `close` it, or use it as a context manager.
+
+    Attributes:
+        limits: what one request may hold.
     """
+
+    limits: ClassVar[batching.Limits] = batching.UPLOAD
 
     def __init__(
         self,
@@ -84,36 +84,15 @@ class Client:
         Raises:
             ValueError: an argument cannot be used; says which and why.
         """
-        try:
-            self._url = parse_endpoint(endpoint) + PATH
-        except ValueError as error:
-            raise ValueError(f"endpoint {error}") from None
         if credentials is not None and (access_key_id or access_key_secret or security_token):
             raise ValueError("give keys or a source of credentials, not both")
-        if ip is not None and not (ip and ip.isascii() and ip.isprintable() and ip == ip.strip()):
-            raise ValueError(f"ip must be printable ASCII, not {ip!r}")
-        if ca_file is not None and not Path(ca_file).is_file():
-            raise ValueError(f"ca_file {ca_file} does not exist or is no file")
         if credentials is None:
             fixed = Credentials(access_key_id, access_key_secret, security_token)
             self._credentials: Callable[[], Credentials] = lambda: fixed
         else:
             self._credentials = credentials
         self.group_id = group_id
-        self._timeout = timeout
-        self._ip = ip
-        self._given_ip = ip
-        self._clock = clock
-        self._proxy = proxy_for(self._url, proxy)
-        self._session = requests.Session()
-        # our own choice of proxy above; and with this, no .netrc ever
-        self._session.trust_env = False
-        self._session.cookies = _NoCookies()
-        self._session.headers.clear()
-        if self._proxy:
-            self._session.proxies = {"http": self._proxy, "https": self._proxy}
-        trusted = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self._session.verify = str(trusted) if trusted else True
+        self._channel = Channel(endpoint, timeout=timeout, ip=ip, proxy=proxy, ca_file=ca_file, clock=clock)
 
     @classmethod
     def configured(
@@ -143,7 +122,12 @@ class Client:
     @property
     def endpoint(self) -> str:
         """Base URL of the service."""
-        return self._url.removesuffix(PATH)
+        return self._channel.endpoint
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds that the service's clock is ahead of this host's, where requests are dated with it; else 0."""
+        return self._channel.clock.offset
 
     def put_events(self, events: Sequence[CustomEvent]) -> Answer:
         """Report events in one request.
@@ -152,17 +136,14 @@ class Client:
             The service's answer, which accepted them.
 
         Raises:
-            ValueError: there are none, over 100, or they need over 500,000 bytes; nothing was sent.
+            ValueError: there are none, or more than one request takes (`limits`); nothing was sent.
             RefusedError: the service answered and did not accept; has its code, message and request id.
             TransportError: no answer came. The service may still have the events.
             CredentialsError: the source of credentials has none.
         """
-        if not 0 < len(events) <= batching.MAX_EVENTS:
-            raise ValueError(f"one request takes 1 to {batching.MAX_EVENTS} events, not {len(events)}")
-        body = batching.body([self.encode(event, batching.encode_whole) for event in events])
-        if len(body) > batching.MAX_BYTES:
-            raise ValueError(f"one request takes {batching.MAX_BYTES:,} bytes, these events need {len(body):,}")
-        return require_accepted(self.send(body))
+        payloads = [self.encode(event, batching.encode_whole) for event in events]
+        self.limits.require(payloads)
+        return require_accepted(self.deliver(payloads))
 
     def put_event(
         self, name: str, content: str, *, group_id: int | None = None, time: datetime | str | None = None
@@ -177,11 +158,11 @@ class Client:
     ) -> bytes:
         """Give an event as it travels, with this client's group and the present time where it has none."""
         group_id = self.group_id if event.group_id is None else event.group_id
-        now = datetime.fromtimestamp(self._clock()).astimezone()
+        now = datetime.fromtimestamp(self._channel.clock.host()).astimezone()
         return form(event.name, event.content, group_id, event.time_text(now))
 
-    def send(self, body: bytes) -> Answer:
-        """Post one body (see `batching.body`), signed now, once.
+    def deliver(self, payloads: Sequence[bytes]) -> Answer:
+        """Report encoded events (see `batching.encode`) in one request, signed now, once.
 
         Returns:
             Whatever answer came; `verdict.judge` tells what it means.
@@ -190,34 +171,18 @@ class Client:
             TransportError: no answer came, in time or at all; the message has no secrets.
             CredentialsError: the source of credentials has none.
         """
-        credentials = self._credentials()
-        deadline = time.monotonic() + self._timeout
-        if self._ip is None:
-            self._ip = local_address(self._proxy or self._url)
-        try:
-            with self._session.post(
-                self._url,
-                data=body,
-                auth=_Signature(credentials, self._ip or _FALLBACK_IP, self._clock()),
-                allow_redirects=False,
-                timeout=Timeout(total=self._timeout),  # type: ignore[arg-type] # requests passes it on
-                stream=True,
-            ) as response:
-                return read_answer(response.status_code, response.headers, _read_body(response, deadline))
-        except (OSError, HTTPError) as error:
-            self._ip = self._given_ip  # the network may have changed
-            raise transport_error(error, self._url, self._proxy, self._timeout) from None
+        return self.send(batching.body(payloads))
+
+    def send(self, body: bytes) -> Answer:
+        """Post one body (see `batching.body`); the rest as `deliver`."""
+        signed = _Signature(self._credentials(), self._channel.ip, self._channel.clock())
+        return self._channel.post(PATH, body, signed)
 
     def close(self) -> None:
         """Close the connection."""
-        # urllib3 closes a pool when nothing refers to it any more; the frames of an earlier failure may, for long
-        for adapter in self._session.adapters.values():
-            pools = adapter.poolmanager.pools  # type: ignore[attr-defined] # of HTTPAdapter, the only kind there is
-            for key in pools.keys():  # noqa: SIM118  a container, not a mapping to loop over
-                pools[key].close()
-        self._session.close()
+        self._channel.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -251,7 +216,7 @@ class _Signature(AuthBase):
         headers["Content-MD5"] = content_md5(sent if isinstance(sent, bytes) else sent.encode())
         headers["Content-Type"] = "application/json"
         headers["Date"] = formatdate(self._now, usegmt=True)
-        headers["User-Agent"] = _USER_AGENT
+        headers["User-Agent"] = USER_AGENT
         headers["x-cms-api-version"] = "1.0"
         headers["x-cms-ip"] = self._ip
         headers["x-cms-signature"] = "hmac-sha1"
@@ -262,23 +227,3 @@ class _Signature(AuthBase):
         signed = signature(self._credentials.access_key_secret, text)
         headers["Authorization"] = f"{self._credentials.access_key_id}:{signed}"
         return request
-
-
-class _NoCookies(RequestsCookieJar):
-    """Keeps nothing: what a proxy or a gateway wants to remember is not part of the protocol."""
-
-    def set_cookie(self, *_: object, **__: object) -> None:
-        """Forget it."""
-
-
-def _read_body(response: requests.Response, deadline: float) -> bytes:
-    """Read an answer, up to a size and a time: neither an endless nor a dripping one holds the sender."""
-    found = b""
-    while len(found) < _LONGEST_ANSWER:
-        part = response.raw.read1(_LONGEST_ANSWER - len(found), decode_content=True)
-        if not part:
-            break
-        found += part
-        if time.monotonic() > deadline:
-            raise TimeoutError
-    return found

@@ -61,8 +61,28 @@ def endpoint(region: str, network: str = "public") -> str:
     )
 
 
+def rpc_endpoint(region: str, network: str = "public") -> str:
+    """Give the base URL of a region's RPC service (section 7.3), for the transport `openapi`.
+
+    Raises:
+        ValueError: the region is not known, or no host is documented without doubt; says what to do.
+    """
+    known = sorted({*_PUBLIC_REGIONS, *_VPC_DOMAINS})
+    if network != "public":
+        raise ValueError(
+            f"the documentation names two VPC hosts for transport 'openapi': say 'endpoint' outright, as "
+            f"https://cms-vpc.{region}.aliyuncs.com or https://metrics-vpc.{region}.aliyuncs.com"
+        )
+    if region not in known:
+        raise ValueError(
+            f"no region {region!r} is known{suggestion(region, known)} (known: {', '.join(known)}; or say the "
+            "address outright with 'endpoint')"
+        )
+    return f"https://metrics.{region}.aliyuncs.com"
+
+
 def find_endpoint(table: CloudMonitorTable, file: str = "the configuration") -> str:
-    """Give the base URL that `[cloudmonitor]` means: its `endpoint`, or the one listed for its region and network.
+    """Give the base URL that `[cloudmonitor]` means: its `endpoint`, or the one of region, network and transport.
 
     Args:
         table: the table.
@@ -74,6 +94,6 @@ def find_endpoint(table: CloudMonitorTable, file: str = "the configuration") -> 
     if table.endpoint:
         return table.endpoint
     try:
-        return endpoint(table.region, table.network)
+        return (rpc_endpoint if table.transport == "openapi" else endpoint)(table.region, table.network)
     except ValueError as error:
         raise ConfigurationError([Problem(file, f"[cloudmonitor]: {error}")]) from None

@@ -64,7 +64,7 @@ class CloudMonitorTable:
     region: str = key("cn-hangzhou", kinds.parse_name)
     network: str = key("public", kinds.choice("public", "vpc"))
     endpoint: str | None = key(None, kinds.parse_endpoint)
-    transport: str = key("upload", kinds.choice("upload", "openapi"), later=True)
+    transport: str = key("upload", kinds.choice("upload", "openapi"))
     group_id: int = key(0, kinds.parse_group_id)
     max_requests_per_second: float = key(20, kinds.parse_rate)
     linger: float = key("200ms", kinds.parse_duration)

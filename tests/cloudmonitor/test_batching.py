@@ -112,6 +112,12 @@ def test_exactly_one_request(over: int) -> None:
     assert len(batching.body([batching.encode_bounded("n", content, 0, TIME)])) == batching.MAX_BYTES
 
 
+def take(sizes: list[int]) -> int:
+    """Each payload says its size, so that none has to have it."""
+    limits = batching.Limits(batching.MAX_EVENTS, batching.MAX_BYTES, int)
+    return limits.take(str(size).encode() for size in sizes)
+
+
 @given(st.lists(st.integers(1, batching.MAX_BYTES - 2), max_size=130) | st.lists(st.integers(1, 9000), max_size=300))
 def test_take_fills_a_request(sizes: list[int]) -> None:
     """As many events as the limits allow are taken, and at least one of any."""
@@ -119,7 +125,7 @@ def test_take_fills_a_request(sizes: list[int]) -> None:
     def body_size(count: int) -> int:
         return 2 + sum(sizes[:count]) + max(0, count - 1)
 
-    count = batching.take(sizes)
+    count = take(sizes)
     assert count <= batching.MAX_EVENTS
     assert body_size(count) <= batching.MAX_BYTES
     if count < len(sizes):
@@ -129,8 +135,8 @@ def test_take_fills_a_request(sizes: list[int]) -> None:
 
 def test_take_never_stalls_on_an_event_over_the_limit() -> None:
     """An event that alone is too large is taken by itself, for the service to refuse."""
-    assert batching.take([batching.MAX_BYTES * 2, 5]) == 1
-    assert batching.take([5, batching.MAX_BYTES * 2]) == 1
+    assert take([batching.MAX_BYTES * 2, 5]) == 1
+    assert take([5, batching.MAX_BYTES * 2]) == 1
 
 
 @given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT), min_size=1, max_size=8))

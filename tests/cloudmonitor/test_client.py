@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -85,6 +86,8 @@ def test_a_token_adds_its_headers(server: RecordingServer) -> None:
 def test_every_attempt_is_dated_and_signed_anew(server: RecordingServer) -> None:
     """The same body sent later carries the later date, and credentials are asked for each time."""
     moments = iter([NOW, NOW + 3600])
+    # an answer that is not the service's tells nothing of its clock
+    server.answer = reply(200, b"{}")
     keys = iter([Credentials("old", "secret-1"), Credentials("new", "secret-2", "token")])
     with Client(server.url, credentials=lambda: next(keys), ip="192.0.2.10", clock=lambda: next(moments)) as client:
         client.send(B1.encode())
@@ -97,6 +100,31 @@ def test_every_attempt_is_dated_and_signed_anew(server: RecordingServer) -> None
     assert (first.header("Authorization") or "").startswith("old:")
     assert (second.header("Authorization") or "").startswith("new:")
     assert second.header("x-cms-security-token") == "token"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "status", "body", "expected"),
+    [
+        (-3600, 200, b'{"code":"200"}', 3600),
+        (7200, 403, b'{"code":"403","msg":"date"}', -7200),
+        (-45, 200, b'{"code":"200"}', 0),
+        (-3600, 200, b"<html>sign in</html>", 0),
+    ],
+    ids=["host behind", "host ahead", "tolerated", "a proxy's page"],
+)
+def test_a_wrong_clock_is_corrected(
+    server: RecordingServer, ahead: int, status: int, body: bytes, expected: int
+) -> None:
+    """By what the service's own answers say, if it is off by more than a minute (spec, section 6)."""
+    server.answer = reply(status, body)
+    with Client(server.url, "testkey", "testsecret", clock=lambda: time.time() + ahead) as client:
+        client.send(B1.encode())
+        client.send(B1.encode())
+        assert client.clock_offset == pytest.approx(expected, abs=5)
+
+    first, second = (parsedate_to_datetime(each.header("Date") or "").timestamp() for each in server.requests)
+    assert first == pytest.approx(time.time() + ahead, abs=5)
+    assert second == pytest.approx(time.time() + ahead + expected, abs=5)
 
 
 def test_the_connection_is_kept(server: RecordingServer, client: Client) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from shipper.cloudmonitor.emulator.contract import MAX_BODY_BYTES, Request
 from shipper.cloudmonitor.emulator.page import SECURITY_HEADERS
+from shipper.cloudmonitor.emulator.rpc_contract import is_rpc
 from shipper.cloudmonitor.emulator.service import Answer, Ending
 
 if TYPE_CHECKING:
@@ -51,6 +52,9 @@ class Connection(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Take an upload."""
         length = self._body_length()
+        if length is None and "Content-Length" not in self.headers and "Transfer-Encoding" not in self.headers:
+            # a call of the RPC API may have no body at all
+            length = 0 if self.path.startswith("/?") else None
         if length is None:
             self.close_connection = True
             self._send(self._owner.service.refuse_unread("Content-Length is missing, no number, or beyond all limits"))
@@ -68,7 +72,11 @@ class Connection(BaseHTTPRequestHandler):
     do_PUT = do_POST  # noqa: N815 - http.server finds methods by this name
 
     def do_GET(self) -> None:
-        """Show the page, or answer one of its questions."""
+        """Show the page, or answer one of its questions; or take a call of the RPC API, which may be put so."""
+        request = Request(self.command, self.path, self._header_texts(), b"")
+        if is_rpc(request):
+            self._send(self._owner.service.answer(request))
+            return
         self._send(self._owner.page.answer(self.path, self._header_texts()), SECURITY_HEADERS)
 
     do_HEAD = do_GET  # noqa: N815

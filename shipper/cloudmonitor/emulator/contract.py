@@ -95,11 +95,13 @@ class Refusal:
         code: HTTP status and `code` of the answer.
         message: `msg` of the answer; names what is wrong.
         account: whom the request counts for; None when that is not known.
+        word: `Code` of the answer where it is a word: of the RPC API.
     """
 
     code: int
     message: str
     account: str | None = None
+    word: str = ""
 
 
 class _RefusedError(Exception):

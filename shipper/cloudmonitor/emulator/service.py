@@ -18,6 +18,7 @@ from shipper.cloudmonitor.emulator.contract import RATE_LIMIT, Acceptance, Contr
 from shipper.cloudmonitor.emulator.faults import Fault, FaultPlan
 from shipper.cloudmonitor.emulator.ledger import Ledger, Receipt, Stats
 from shipper.cloudmonitor.emulator.limiter import Limiter
+from shipper.cloudmonitor.emulator.rpc_contract import THROTTLED, RpcContract, is_rpc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -69,6 +70,19 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Dialect(enum.Enum):
+    """How a request was put, and so how it is answered: as an upload, or as a call of the RPC API."""
+
+    UPLOAD = enum.auto()
+    RPC = enum.auto()
+
+    def envelope(self, code: str, message: str, request_id: str) -> bytes:
+        """Give an answer's body."""
+        if self is Dialect.RPC:
+            return orjson.dumps({"Code": code, "Message": message or "success", "RequestId": request_id})
+        return orjson.dumps({"code": code, "msg": message, "requestId": request_id})
+
+
 class Service:
     """Judges uploads, keeps the accounts' limits, plays the faults, stores what is accepted. For any number of threads.
 
@@ -94,6 +108,7 @@ class Service:
         on_accept: Callable[[Sequence[ReportedEvent]], None] | None = None,
     ) -> None:
         self._contract = Contract(settings.keys, settings.skew)
+        self._rpc_contract = RpcContract(settings.keys, settings.skew)
         self._limiter = Limiter(settings.qps)
         self._faults = FaultPlan(settings.faults, settings.seed)
         self._slow = settings.slow
@@ -106,23 +121,25 @@ class Service:
         self._lock = threading.Lock()
 
     def answer(self, request: Request) -> Answer:
-        """Take one upload to its end."""
+        """Take one upload, or one call, to its end."""
         request_id = _new_request_id()
         now = self._now()
-        judgement = self._contract.judge(request, now)
+        dialect = Dialect.RPC if is_rpc(request) else Dialect.UPLOAD
         with self._lock:
+            contract = self._rpc_contract if dialect is Dialect.RPC else self._contract
+            judgement = contract.judge(request, now)
             self._ledger.requested()
             if isinstance(judgement, Refusal):
                 self._ledger.violated(judgement)
             if judgement.account is not None and not self._limiter.admit(judgement.account, self._monotonic()):
                 self._ledger.throttled()
-                return self._refuse(403, RATE_LIMIT, request_id)
+                return self._throttle(dialect, request_id)
             if isinstance(judgement, Refusal):
-                return self._refuse(judgement.code, judgement.message, request_id)
+                return self._refuse(dialect, judgement.code, judgement.message, request_id, judgement.word)
             fault = self._faults.draw()
             if fault is not None:
                 self._ledger.injected(fault)
-            answer = self._fail(fault, request_id)
+            answer = self._fail(dialect, fault, request_id)
             if answer is not None:
                 return answer
             try:
@@ -132,11 +149,11 @@ class Service:
                 if not self._store_failing:
                     telemetry.emulator_store_failed(reason)
                 self._store_failing = True
-                return self._refuse(500, f"the events could not be stored: {reason}", request_id)
+                return self._refuse(dialect, 500, f"the events could not be stored: {reason}", request_id)
             self._store_failing = False
         if self._on_accept is not None:
             self._on_accept(judgement.events)
-        return self._acknowledge(fault, request_id)
+        return self._acknowledge(dialect, fault, request_id)
 
     def date(self) -> str:
         """Give the server's time as a `Date` header has it."""
@@ -144,14 +161,14 @@ class Service:
 
     def reject(self, code: int, message: str) -> Answer:
         """Answer what is no upload, or only a part of one; not counted."""
-        return Answer(code, _envelope(code, message, _new_request_id()))
+        return Answer(code, Dialect.UPLOAD.envelope(str(code), message, _new_request_id()))
 
     def refuse_unread(self, message: str) -> Answer:
         """Refuse an upload whose body cannot be read because nobody knows where it ends: against the contract."""
         with self._lock:
             self._ledger.requested()
             self._ledger.violated(Refusal(400, message))
-            return self._refuse(400, message, _new_request_id())
+            return self._refuse(Dialect.UPLOAD, 400, message, _new_request_id())
 
     def _accept(self, request: Request, acceptance: Acceptance, now: datetime, request_id: str) -> None:
         received = now.isoformat(timespec="milliseconds")
@@ -161,35 +178,42 @@ class Service:
         receipt = Receipt(first, received, request_id, acceptance.account, acceptance.events, len(request.body))
         self._ledger.accepted(receipt)
 
-    def _fail(self, fault: Fault | None, request_id: str) -> Answer | None:
+    def _fail(self, dialect: Dialect, fault: Fault | None, request_id: str) -> Answer | None:
         """Give the answer of a fault that keeps the events from being accepted."""
         match fault:
             case Fault.ERROR:
-                return self._refuse(500, "internal server error (injected)", request_id)
+                return self._refuse(dialect, 500, "internal server error (injected)", request_id, "InternalError")
             case Fault.THROTTLE:
-                return self._refuse(403, f"{RATE_LIMIT} (injected)", request_id)
+                return self._throttle(dialect, request_id, " (injected)")
             case Fault.RESET:
                 return Answer(0, b"", ending=Ending.RESET)
             case Fault.HTML:
                 return Answer(200, _PROXY_PAGE, "text/html")
             case Fault.NOT_OK:
                 self._ledger.refused(500)
-                return Answer(200, _envelope(500, "internal server error (injected)", request_id))
+                return Answer(200, dialect.envelope("500", "internal server error (injected)", request_id))
         return None
 
-    def _acknowledge(self, fault: Fault | None, request_id: str) -> Answer:
+    def _acknowledge(self, dialect: Dialect, fault: Fault | None, request_id: str) -> Answer:
         match fault:
             case Fault.ACKLOST:
                 return Answer(0, b"", ending=Ending.CLOSED)
             case Fault.SLOW:
-                return Answer(200, _envelope(200, "", request_id), delay=self._slow)
+                return Answer(200, dialect.envelope("200", "", request_id), delay=self._slow)
             case Fault.PARTIAL:
-                return Answer(200, _envelope(206, "partial success (injected)", request_id))
-        return Answer(200, _envelope(200, "", request_id))
+                return Answer(200, dialect.envelope("206", "partial success (injected)", request_id))
+        return Answer(200, dialect.envelope("200", "", request_id))
 
-    def _refuse(self, code: int, message: str, request_id: str) -> Answer:
+    def _throttle(self, dialect: Dialect, request_id: str, more: str = "") -> Answer:
+        if dialect is Dialect.RPC:
+            word, message = THROTTLED
+            return self._refuse(dialect, 400, message + more, request_id, word)
+        return self._refuse(dialect, 403, RATE_LIMIT + more, request_id)
+
+    def _refuse(self, dialect: Dialect, code: int, message: str, request_id: str, word: str = "") -> Answer:
         self._ledger.refused(code)
-        return Answer(code, _envelope(code, message, request_id))
+        said = word if word and dialect is Dialect.RPC else str(code)
+        return Answer(code, dialect.envelope(said, message, request_id))
 
     def stats(self) -> Stats:
         """Give the counts."""
@@ -209,7 +233,3 @@ class Service:
 
 def _new_request_id() -> str:
     return str(uuid.uuid4()).upper()
-
-
-def _envelope(code: int, message: str, request_id: str) -> bytes:
-    return orjson.dumps({"code": str(code), "msg": message, "requestId": request_id})

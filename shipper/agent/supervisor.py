@@ -21,7 +21,7 @@ from shipper.agent.rule_files import RuleFiles
 from shipper.agent.survey import Survey
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
-from shipper.cloudmonitor.connecting import connect
+from shipper.cloudmonitor.connecting import connect, exposed
 from shipper.config.load import load_config
 from shipper.errors import ConfigurationError, StoreDamagedError
 from shipper.events import FileIdentity
@@ -124,6 +124,8 @@ class Agent:
 
     def start(self) -> None:
         """Begin to read and to send."""
+        for said in exposed(self._client.secret_files):
+            telemetry.configuration_warning(said)
         telemetry.agent_started(self._rules, len(self._config.source), self._client.endpoint)
         for thread in self._threads.values():
             thread.start()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import TYPE_CHECKING
 
-from shipper.cloudmonitor.credentials import find_credentials
+from shipper.cloudmonitor.connecting import exposed
+from shipper.cloudmonitor.credential_chain import find_credentials
 from shipper.cloudmonitor.endpoints import find_endpoint
 from shipper.config.load import read_document
 from shipper.errors import ConfigurationError, CredentialsError, Problem
@@ -56,19 +56,16 @@ def _endpoint_problems(config: Config, document: Document) -> Iterator[Problem]:
 
 def _secret_problems(config: Config, document: Document) -> Iterator[Problem]:
     table = config.cloudmonitor.credentials
-    where = ("cloudmonitor", "credentials")
+    where: tuple[str | int, ...] = ("cloudmonitor", "credentials")
     try:
-        find_credentials(table, config.resolve)
+        source = find_credentials(table, config.resolve, ask=False)
     except CredentialsError as error:
         yield document.problem(where, str(error), warning=True)
         return
-    if table.access_key_secret_file is None:
-        return
-    file = config.resolve(table.access_key_secret_file)
-    mode = stat.S_IMODE(file.stat().st_mode)
-    if mode & 0o077:
-        said = f"others may read {file} (mode {mode:04o}), which holds the secret; chmod 600 it"
-        yield document.problem((*where, "access_key_secret_file"), said, warning=True)
+    if table.access_key_secret_file is not None:
+        where = (*where, "access_key_secret_file")
+    for said in exposed(source.files):
+        yield document.problem(where, said, warning=True)
 
 
 def _state_problems(config: Config, document: Document) -> Iterator[Problem]:

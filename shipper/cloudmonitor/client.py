@@ -178,6 +178,16 @@ class Client:
         signed = _Signature(self._credentials(), self._channel.ip, self._channel.clock())
         return self._channel.post(PATH, body, signed)
 
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Files that hold a secret of the credentials."""
+        return tuple(getattr(self._credentials, "files", ()))
+
+    def renew_credentials(self) -> bool:
+        """Have the next request use new credentials, for these were refused; False when there can be no others."""
+        renew: Callable[[], bool] = getattr(self._credentials, "renew", bool)
+        return renew()
+
     def close(self) -> None:
         """Close the connection."""
         self._channel.close()

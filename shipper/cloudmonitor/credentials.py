@@ -1,38 +1,22 @@
-"""Finds the keys: those of `shipper.toml`, or the standard Alibaba Cloud chain (API reference, section 10).
-
-This version reads keys that stand in a file or in the environment; the chain's places for roles (OIDC, ECS, a URI)
-are named in errors as not supported, never passed over for another identity.
-"""
+"""Keys, and sources of them: lasting ones, and temporary ones that are renewed before they expire."""
 
 from __future__ import annotations
 
-import configparser
-import json
-import os
+import threading
+import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from shipper.errors import CredentialsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
+    from pathlib import Path
 
-    from shipper.config.model import CredentialsTable
-
-ID_VARIABLE = "ALIBABA_CLOUD_ACCESS_KEY_ID"
-SECRET_VARIABLE = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - the name of a variable
-TOKEN_VARIABLE = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105 - the name of a variable
-_UNSUPPORTED_VARIABLES = (
-    "ALIBABA_CLOUD_ROLE_ARN",
-    "ALIBABA_CLOUD_OIDC_PROVIDER_ARN",
-    "ALIBABA_CLOUD_ECS_METADATA",
-    "ALIBABA_CLOUD_CREDENTIALS_URI",
-)
-_HOW_TO_GIVE = (
-    f"set {ID_VARIABLE} and {SECRET_VARIABLE} in the environment, or write access_key_id and access_key_secret "
-    "(or access_key_secret_file) under [cloudmonitor.credentials] in shipper.toml"
-)
+RENEW_BEFORE = 900.0
+"""Seconds before its end at which a key is renewed, a quarter of its life at most (API reference, section 10.3)."""
+RENEW_AT_MOST_EVERY = 60.0
+UNKNOWN_LIFE = 900.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,169 +48,140 @@ class Credentials:
         return "Credentials(***)"
 
 
-def find_credentials(
-    table: CredentialsTable, resolve: Callable[[str], Path], environment: Mapping[str, str] | None = None
-) -> Credentials:
-    """Find the credentials that apply.
-
-    In this order: keys of the table; the environment; the profile of `~/.aliyun/config.json`; the section of
-    `~/.alibabacloud/credentials.ini`. The home is `$HOME` of `environment`, if set.
-
-    Args:
-        table: `[cloudmonitor.credentials]`. An id without a secret (or the reverse) is completed from the
-            environment.
-        resolve: makes a path of the table absolute, such as `Config.resolve`.
-        environment: the variables; None takes the process's.
+def credentials_of(where: str, key_id: str, secret: str, token: str = "") -> Credentials:
+    """Make credentials of texts that may carry the blanks of a paste (API reference, section 15, number 8).
 
     Raises:
-        CredentialsError: none apply, or those named cannot be read; says what was looked at and what to do.
+        CredentialsError: they are no keys; begins with `where`.
     """
-    environment = os.environ if environment is None else environment
-    looked_at: list[str] = []
-    found = (
-        _of_table(table, resolve, environment)
-        or _of_environment(environment, looked_at)
-        or _of_cli_profile(environment, looked_at)
-        or _of_ini_file(environment, looked_at)
-    )
-    if found:
-        return found
-    looked_at += [
-        f"{name} is set, which this version does not support yet"
-        for name in _UNSUPPORTED_VARIABLES
-        if environment.get(name)
-    ]
-    raise CredentialsError(f"no credentials found: {'; '.join(looked_at)}. To give them, {_HOW_TO_GIVE}")
-
-
-def _made(where: str, key_id: str, secret: str, token: str = "") -> Credentials:
-    """Make credentials of texts that may carry the blanks of a paste (API reference, section 15, number 8)."""
     try:
         return Credentials(key_id.strip(), secret.strip(), token.strip())
     except ValueError as error:
         raise CredentialsError(f"{where}: {error}") from None
 
 
-def _of_table(
-    table: CredentialsTable, resolve: Callable[[str], Path], environment: Mapping[str, str]
-) -> Credentials | None:
-    key_id = table.access_key_id
-    secret = table.access_key_secret.reveal() if table.access_key_secret else None
-    if table.access_key_secret_file:
-        secret = _read_secret(resolve(table.access_key_secret_file))
-    if not key_id and not secret:
-        return None
-    token = "" if secret else environment.get(TOKEN_VARIABLE, "")
-    key_id = key_id or environment.get(ID_VARIABLE)
-    secret = secret or environment.get(SECRET_VARIABLE)
-    if not key_id:
-        raise CredentialsError(f"a secret is given but no access_key_id beside it; give it, or set {ID_VARIABLE}")
-    if not secret:
-        raise CredentialsError(
-            "an access_key_id is given but no secret: set "
-            f"{SECRET_VARIABLE}, or give access_key_secret_file (the file's only content is the secret)"
-        )
-    return _made("the credentials given", key_id, secret, token)
+class Source(Protocol):
+    """Gives credentials whenever it is called; raises `CredentialsError` when it has none for now.
+
+    Attributes:
+        where: what it takes them from, for people.
+        files: that hold a secret.
+    """
+
+    @property
+    def where(self) -> str:
+        """What it takes them from, for people."""
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Files that hold a secret."""
+
+    def __call__(self) -> Credentials:
+        """Give credentials that are valid now."""
+
+    def renew(self) -> bool:
+        """Have the next call fetch new ones, for the service refused these; False when there can be no others."""
 
 
-def _read_secret(file: Path) -> str:
-    try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise CredentialsError(f"access_key_secret_file {file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise CredentialsError(f"access_key_secret_file {file} is not text") from None
-    if not secret:
-        raise CredentialsError(f"access_key_secret_file {file} is empty; its only content is the secret")
-    return secret
+@dataclass(frozen=True, slots=True, repr=False)
+class Lasting:
+    """Keys that stay as they are."""
+
+    where: str
+    credentials: Credentials
+    files: tuple[Path, ...] = ()
+
+    def __call__(self) -> Credentials:
+        """Give them."""
+        return self.credentials
+
+    def renew(self) -> bool:
+        """There are no others."""
+        return False
 
 
-def _of_environment(environment: Mapping[str, str], looked_at: list[str]) -> Credentials | None:
-    key_id, secret = environment.get(ID_VARIABLE, "").strip(), environment.get(SECRET_VARIABLE, "").strip()
-    if key_id and secret:
-        return _made("the environment", key_id, secret, environment.get(TOKEN_VARIABLE, ""))
-    missing = [name for name, value in ((ID_VARIABLE, key_id), (SECRET_VARIABLE, secret)) if not value]
-    looked_at.append(f"the environment has no {' and no '.join(missing)}")
-    return None
+@dataclass(frozen=True, slots=True, repr=False)
+class Lease:
+    """Temporary keys.
+
+    Attributes:
+        credentials: the keys.
+        expires: when they end, in seconds since the epoch; None when that is not said.
+    """
+
+    credentials: Credentials
+    expires: float | None
 
 
-def _of_cli_profile(environment: Mapping[str, str], looked_at: list[str]) -> Credentials | None:
-    file = _home(environment) / ".aliyun" / "config.json"
-    if environment.get("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "").lower() == "true":
-        looked_at.append(f"{file} is switched off by ALIBABA_CLOUD_CLI_PROFILE_DISABLED")
-        return None
-    text = _read_place(file, looked_at)
-    if text is None:
-        return None
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
-        looked_at.append(f"{file} is not valid JSON")
-        return None
-    content = content if isinstance(content, dict) else {}
-    name = environment.get("ALIBABA_CLOUD_PROFILE") or str(content.get("current") or "default")
-    listed = content.get("profiles")
-    profiles = [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-    profile = next((each for each in profiles if each.get("name") == name), None)
-    if profile is None:
-        looked_at.append(f"{file} has no profile '{name}'")
-        return None
-    mode = str(profile.get("mode") or "")
-    if mode not in {"AK", "StsToken"}:
-        raise CredentialsError(
-            f"profile '{name}' of {file} has mode '{mode}', which this version does not support yet (only AK and "
-            f"StsToken); {_HOW_TO_GIVE}, or pass over that file with ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true"
-        )
-    key_id, secret = str(profile.get("access_key_id") or ""), str(profile.get("access_key_secret") or "")
-    token = str(profile.get("sts_token") or "") if mode == "StsToken" else ""
-    if mode == "StsToken" and not token:
-        raise CredentialsError(f"profile '{name}' of {file} has mode 'StsToken' but no sts_token")
-    return _made(f"profile '{name}' of {file}", key_id, secret, token)
+class Temporary:
+    """Keys that expire; safe for several threads. Old ones that are still valid serve while new ones cannot be had."""
 
+    def __init__(
+        self,
+        where: str,
+        fetch: Callable[[], Lease],
+        files: tuple[Path, ...] = (),
+        *,
+        lease: Lease | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Prepare; nothing is fetched before the first call.
 
-def _of_ini_file(environment: Mapping[str, str], looked_at: list[str]) -> Credentials | None:
-    named = environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE")
-    file = Path(named) if named else _home(environment) / ".alibabacloud" / "credentials.ini"
-    text = _read_place(file, looked_at)
-    if text is None:
-        return None
-    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",), strict=False)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        looked_at.append(f"{file} is not a valid INI file")
-        return None
-    name = environment.get("ALIBABA_CLOUD_PROFILE") or "default"
-    if not parser.has_section(name):
-        looked_at.append(f"{file} has no section [{name}]")
-        return None
-    section = parser[name]
-    kind = section.get("type", "")
-    if kind != "access_key":
-        raise CredentialsError(
-            f"section [{name}] of {file} has type '{kind}', which this version does not support yet (only access_key); "
-            f"{_HOW_TO_GIVE}"
-        )
-    return _made(f"section [{name}] of {file}", section.get("access_key_id", ""), section.get("access_key_secret", ""))
+        Args:
+            where: what they are taken from, for people.
+            fetch: gets new ones; raises `CredentialsError`.
+            files: that hold a secret.
+            lease: what was fetched already.
+            clock: gives the epoch time in seconds.
+        """
+        self.where = where
+        self.files = files
+        self._fetch = fetch
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._refused = self._failing = False
+        self._lease: Lease | None = None
+        self._renew_at = self._ends_at = self._tried_at = 0.0
+        if lease is not None:
+            self._take(lease)
 
+    def __call__(self) -> Credentials:
+        """Give credentials that are valid now, fetched if need be.
 
-def _read_place(file: Path, looked_at: list[str]) -> str | None:
-    try:
-        return file.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        looked_at.append(f"{file} does not exist")
-    except OSError as error:
-        looked_at.append(f"{file} cannot be read: {error.strerror}")
-    except UnicodeDecodeError:
-        looked_at.append(f"{file} is not UTF-8 text")
-    return None
+        Raises:
+            CredentialsError: there are none, and new ones cannot be had.
+        """
+        with self._lock:
+            lease, now = self._lease, self._clock()
+            if lease is not None and not self._refused:
+                # a clock set back must not keep it from trying
+                rested = not 0 <= now - self._tried_at < RENEW_AT_MOST_EVERY
+                # where a host's clock is wrong, new ones may seem to have ended
+                usable = now < self._ends_at or not self._failing
+                if now < self._renew_at or (usable and not rested):
+                    return lease.credentials
+            self._tried_at, self._refused = now, False
+            try:
+                lease = self._fetch()
+            except CredentialsError:
+                self._failing = True
+                if lease is None or now >= self._ends_at:
+                    raise
+            else:
+                self._take(lease)
+            return lease.credentials
 
+    def renew(self) -> bool:
+        """Have the next call fetch new ones; False when that was just done."""
+        with self._lock:
+            if 0 <= self._clock() - self._tried_at < RENEW_AT_MOST_EVERY:
+                return False
+            self._refused = True
+            return True
 
-def _home(environment: Mapping[str, str]) -> Path:
-    named = environment.get("HOME")
-    if named:
-        return Path(named)
-    try:
-        return Path.home()
-    except RuntimeError:  # an account without a home, such as a system service's
-        return Path("/")
+    def _take(self, lease: Lease) -> None:
+        now = self._clock()
+        self._lease, self._failing = lease, False
+        self._ends_at = now + UNKNOWN_LIFE if lease.expires is None else lease.expires
+        self._renew_at = self._ends_at - min(RENEW_BEFORE, max(0.0, self._ends_at - now) / 4)
+        self._tried_at = now

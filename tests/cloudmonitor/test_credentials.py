@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from shipper.cloudmonitor.credentials import Credentials, find_credentials
+from shipper.cloudmonitor.credential_chain import find_credentials
+from shipper.cloudmonitor.credentials import Credentials
 from shipper.config.model import CredentialsTable, Secret
 from shipper.errors import CredentialsError
 
@@ -25,7 +27,8 @@ class Host:
         self.environment = {"HOME": str(home)}
 
     def find(self, table: CredentialsTable | None = None, /, **environment: str) -> Credentials:
-        return find_credentials(table or CredentialsTable(), self.home.joinpath, self.environment | environment)
+        variables = self.environment | environment
+        return find_credentials(table or CredentialsTable(), self.home.joinpath, variables, ask=False)()
 
     def write_cli(self, current: str, *profiles: dict[str, str]) -> None:
         (self.home / ".aliyun").mkdir()
@@ -104,13 +107,16 @@ def test_cli_profile(host: Host) -> None:
         host.find(ALIBABA_CLOUD_CLI_PROFILE_DISABLED="true")
 
 
-def test_a_profile_of_another_mode_is_not_passed_over(host: Host) -> None:
-    """A profile that this version cannot use is said plainly, rather than acting under another identity."""
-    host.write_cli("default", {"name": "default", "mode": "EcsRamRole", "ram_role_name": "r"})
+def test_a_profile_of_an_unknown_mode_is_not_passed_over(host: Host) -> None:
+    """A profile that cannot be used is said plainly, rather than acting under another identity."""
+    host.write_cli("default", {"name": "default", "mode": "BearerToken"}, {"name": "sso", "mode": "CloudSSO"})
     host.write_ini("[default]\ntype = access_key\naccess_key_id = i\naccess_key_secret = s\n")
-    with pytest.raises(CredentialsError, match="mode 'EcsRamRole', which this version does not support yet"):
+    with pytest.raises(CredentialsError, match=r"mode 'BearerToken', which is not known.*PROFILE_DISABLED"):
         host.find()
     assert host.find(ALIBABA_CLOUD_CLI_PROFILE_DISABLED="true") == Credentials("i", "s")
+    if importlib.util.find_spec("alibabacloud_credentials") is None:
+        with pytest.raises(CredentialsError, match=r"pip install 'cloudmonitor-shipper\[credentials\]'"):
+            host.find(ALIBABA_CLOUD_PROFILE="sso")
 
 
 def test_ini_file(host: Host) -> None:
@@ -118,22 +124,25 @@ def test_ini_file(host: Host) -> None:
     host.write_ini("[default]\ntype = access_key # plain\naccess_key_id = i\naccess_key_secret = s%s # mine\n")
     assert host.find() == Credentials("i", "s%s")
     other = host.home / "other.ini"
-    other.write_text("[p]\ntype=access_key\naccess_key_id=o\naccess_key_secret=os\n[q]\ntype=ecs_ram_role\n")
+    other.write_text("[p]\ntype=access_key\naccess_key_id=o\naccess_key_secret=os\n[q]\ntype=magic\n")
     assert host.find(ALIBABA_CLOUD_CREDENTIALS_FILE=str(other), ALIBABA_CLOUD_PROFILE="p") == Credentials("o", "os")
-    with pytest.raises(CredentialsError, match="type 'ecs_ram_role', which this version does not support yet"):
+    with pytest.raises(CredentialsError, match=r"mode 'magic', which is not known; mend it$"):
         host.find(ALIBABA_CLOUD_CREDENTIALS_FILE=str(other), ALIBABA_CLOUD_PROFILE="q")
 
 
 def test_none_at_all(host: Host) -> None:
     """Without any credentials the error lists where was looked, and how to give them."""
     with pytest.raises(CredentialsError) as caught:
-        host.find(ALIBABA_CLOUD_ACCESS_KEY_ID="only-the-id", ALIBABA_CLOUD_CREDENTIALS_URI="http://x")
+        host.find(ALIBABA_CLOUD_ACCESS_KEY_ID="only-the-id", ALIBABA_CLOUD_ROLE_ARN="acs:ram::1:role/r")
     said = str(caught.value)
     assert caught.value.exit_code == 2
     assert "no ALIBABA_CLOUD_ACCESS_KEY_SECRET" in said
     assert "config.json does not exist" in said
     assert "credentials.ini does not exist" in said
-    assert "ALIBABA_CLOUD_CREDENTIALS_URI is set, which this version does not support yet" in said
+    assert (
+        "for OIDC the environment has no ALIBABA_CLOUD_OIDC_PROVIDER_ARN and no ALIBABA_CLOUD_OIDC_TOKEN_FILE" in said
+    )
+    assert "the instance's metadata was not asked" in said
     assert "[cloudmonitor.credentials]" in said
 
 

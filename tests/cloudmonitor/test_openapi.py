@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -240,3 +241,11 @@ def test_endpoints() -> None:
         rpc_endpoint("cn-hangzou")
     with pytest.raises(ValueError, match="say 'endpoint' outright"):
         rpc_endpoint("cn-hangzhou", "vpc")
+
+
+def test_a_target_that_is_too_long_is_refused_in_the_caller_s_form(emulated: Emulator) -> None:
+    """Whoever puts everything into the query meets the server's limit, and can read the answer."""
+    answer = requests.post(f"{emulated.url}/?Action=PutCustomEvent&EventInfo.1.Content={'x' * 70_000}", timeout=10)
+
+    assert answer.status_code == 414
+    assert answer.json()["Code"] == "414"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from shipper.cloudmonitor.emulator.contract import MAX_BODY_BYTES, Request
 from shipper.cloudmonitor.emulator.page import SECURITY_HEADERS
 from shipper.cloudmonitor.emulator.rpc_contract import is_rpc
-from shipper.cloudmonitor.emulator.service import Answer, Ending
+from shipper.cloudmonitor.emulator.service import Answer, Dialect, Ending
 
 if TYPE_CHECKING:
     import threading
@@ -84,7 +84,10 @@ class Connection(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Answer what is no proper HTTP in the service's shape, and hang up."""
         self.close_connection = True
-        self._send(self._owner.service.reject(code, message or HTTPStatus(code).phrase))
+        # of a target that is too long nothing else is known
+        is_call = getattr(self, "raw_requestline", b"").partition(b" ")[2].startswith(b"/?")
+        dialect = Dialect.RPC if is_call else Dialect.UPLOAD
+        self._send(self._owner.service.reject(code, message or HTTPStatus(code).phrase, dialect))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing for a request: there are thousands in a second, and the stats count them."""

@@ -137,7 +137,8 @@ class RpcContract:
         if not hmac.compare_digest(given.encode(), expected.encode()):
             for token in key.tokens:
                 text = text.replace(rpc_signing.percent_encode(token), "***").replace(token, "***")
-            said = f"Specified signature is not matched with our calculation. server string to sign is:{text[:1000]}"
+            # whole: official clients compare it with their own, to tell a wrong secret from a fault of theirs
+            said = f"Specified signature is not matched with our calculation. server string to sign is:{text}"
             raise _RefusedError(400, "SignatureDoesNotMatch", said)
 
     def _check_freshness(self, moment: str, nonce: str, now: datetime) -> None:

@@ -159,9 +159,9 @@ class Service:
         """Give the server's time as a `Date` header has it."""
         return format_datetime(self._now().astimezone(UTC), usegmt=True)
 
-    def reject(self, code: int, message: str) -> Answer:
-        """Answer what is no upload, or only a part of one; not counted."""
-        return Answer(code, Dialect.UPLOAD.envelope(str(code), message, _new_request_id()))
+    def reject(self, code: int, message: str, dialect: Dialect = Dialect.UPLOAD) -> Answer:
+        """Answer what is no upload and no call, or only a part of one; not counted."""
+        return Answer(code, dialect.envelope(str(code), message, _new_request_id()))
 
     def refuse_unread(self, message: str) -> Answer:
         """Refuse an upload whose body cannot be read because nobody knows where it ends: against the contract."""

@@ -360,6 +360,34 @@ def event_refused(rule: str, event_id: str, code: str, message: str) -> None:
     )
 
 
+def refusals_taken_back(count: int, words: str) -> None:
+    """Tell that events which were refused one after the other are kept: it is the account that is refused."""
+    said = (
+        f"{count} different events of several rules were refused in a row with the same words ({words}): it is taken "
+        "for a refusal of the account, and they wait again."
+    )
+    _tell(logging.WARNING, "refusals_taken_back", said, events=count, reason=words)
+
+
+def events_redated(count: int) -> None:
+    """Count events older than `max_event_age` that were sent with the present time."""
+    _count("events_redated", count)
+
+
+def clock_off(seconds: float) -> None:
+    """Tell that this host's clock is far from the service's, and that requests are signed with the service's."""
+    said = (
+        f"This host's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} the service's: set it. "
+        "Requests are signed with the service's time meanwhile."
+    )
+    _tell(logging.WARNING, "clock_off", said, seconds=seconds)
+
+
+def clock_right() -> None:
+    """Tell that this host's clock agrees with the service's again."""
+    _tell(logging.INFO, "clock_right", "This host's clock agrees with the service's again.")
+
+
 def accepted_with_remark(code: str, message: str) -> None:
     """Tell that a request was accepted with another code than 200 (API reference, section 5.4, rule 7)."""
     sentence = f"The service accepted a request with code {code}: {message}"

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import threading
 
 
 class Clock(Protocol):
@@ -17,6 +20,13 @@ class Clock(Protocol):
         """Give the wall clock, aware."""
 
 
+class WaitingClock(Clock, Protocol):
+    """What also lets time pass."""
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until an event is set, at most so long; tells whether it is."""
+
+
 class HostClock:
     """The clocks of this machine."""
 
@@ -27,6 +37,10 @@ class HostClock:
     def now(self) -> datetime:
         """Give the wall clock in UTC."""
         return datetime.now(UTC)
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """Wait for real."""
+        return event.wait(seconds)
 
 
 HOST_CLOCK = HostClock()

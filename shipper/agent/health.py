@@ -39,6 +39,7 @@ class Vitals:
         delivery: why events cannot be delivered.
         rules: why the rules are not what their files say.
         aside: ids of rules that are set aside, for they take too long.
+        clock_offset: seconds that the service's clock is ahead; 0 while both agree.
         storms: rules of which more events wait than `storm_backlog`, or were folded.
         stopping: it was told to stop.
     """
@@ -53,6 +54,7 @@ class Vitals:
     delivery: Trouble | None = None
     rules: Trouble | None = None
     aside: frozenset[str] = frozenset()
+    clock_offset: float = 0.0
     storms: tuple[RuleQueue, ...] = ()
     stopping: bool = False
 
@@ -74,6 +76,10 @@ def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Findin
     if vitals.aside:
         said = f"set aside, for they take too long again and again: {', '.join(sorted(vitals.aside))}"
         found.append(Finding(Health.DEGRADED, "rules", said))
+    if vitals.clock_offset:
+        off = f"{abs(vitals.clock_offset):.0f} s {'behind' if vitals.clock_offset > 0 else 'ahead of'}"
+        said = f"this host's clock is {off} the service's; requests are signed with the service's time"
+        found.append(Finding(Health.DEGRADED, "clock", said))
     for storm in vitals.storms:
         told = f"; {storm.folded} more were folded and are told when half of them are sent" if storm.folded else ""
         said = f"of rule '{storm.rule}' {storm.events} events wait; they are sent in turn with those of others{told}"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from shipper.agent.clock import Clock
+    from shipper.agent.heartbeat import Heartbeat
     from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
     from shipper.matching.engine import Engine
@@ -63,6 +64,7 @@ class Intake:
         wake: threading.Event,
         recorded: Callable[[], None],
         watcher: Watcher | None,
+        heartbeat: Heartbeat | None = None,
         clock: Clock = HOST_CLOCK,
     ) -> None:
         """Prepare; nothing is read before `run`.
@@ -75,6 +77,7 @@ class Intake:
             wake: set by hints, `stop` and `change`.
             recorded: called after events were committed.
             watcher: where hints come from; None polls.
+            heartbeat: makes an event every so often; None for none.
             clock: tells the time.
         """
         self._following = following
@@ -88,6 +91,7 @@ class Intake:
         self.looked_at = clock.monotonic()
         self._lookout = Lookout(following, watcher, clock)
         self._turn = 0
+        self._heartbeat = heartbeat
         self._storms = Storms(store, limits, clock)
         self.tap = Tap()
         self._commits = Commits(
@@ -155,6 +159,8 @@ class Intake:
             return False
         self._commits.take(self._engine.limits.expire(self._clock.now().timestamp()))
         self._commits.look()
+        if self._heartbeat is not None:
+            self._commits.take(self._heartbeat.look())
         if self._commits.are_due(now, loaded=more):
             self._commits.commit()
         self._finish(now)
@@ -174,8 +180,8 @@ class Intake:
             self._turn += 1
             followed.turn = self._turn
             more |= self._read(followed, now)
-            if len(self._commits.events) >= COMMIT_EVENTS:
-                self._commits.commit()
+            if len(self._commits.events) >= COMMIT_EVENTS and not (self._commits.commit() and self._room.look()):
+                return True
             if self._stopping.is_set():
                 break
         return more
@@ -302,6 +308,8 @@ class Intake:
         until = min(until, now + self._engine.limits.due_at - self._clock.now().timestamp())
         if self._storms.are_on:
             until = min(until, now + STORM_LOOK)
+        if self._heartbeat is not None:
+            until = min(until, self._heartbeat.due_at)
         if self._wake.wait(max(0.0, until - now)):
             self._wake.clear()
 

@@ -10,11 +10,14 @@ import os
 import resource
 import threading
 import time
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.agent import dead_letters
+from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.control import Control
+from shipper.agent.heartbeat import Heartbeat
 from shipper.agent.intake import Intake
 from shipper.agent.machine import this_host
 from shipper.agent.rule_files import RuleFiles
@@ -89,6 +92,7 @@ class Agent:
             max_dead_letters=config.store.max_dead_letters,
             delivered=delivered,
         )
+        host = this_host(config.cloudmonitor.ip)
         self._intake = Intake(
             Following(
                 config.source,
@@ -106,6 +110,14 @@ class Agent:
             wake=self._wake,
             recorded=self._uploader.wake,
             watcher=self._watcher,
+            heartbeat=Heartbeat(
+                config.cloudmonitor.heartbeat,
+                host,
+                config.cloudmonitor.group_id,
+                version("cloudmonitor-shipper"),
+                self._store,
+                HOST_CLOCK,
+            ),
         )
         self._survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
         self._control = Control(

@@ -87,6 +87,7 @@ class Survey:
             delivery=self._uploader.trouble,
             rules=self._rule_files.trouble,
             aside=frozenset() if engine.quarantine is None else engine.quarantine.aside,
+            clock_offset=self._uploader.clock_offset,
             storms=tuple(
                 rule for rule in stored.queue.rules if rule.events > self._limits.storm_backlog or rule.folded
             ),

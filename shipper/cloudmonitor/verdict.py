@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 EXCERPT_CHARACTERS = 200
 """How much of a body that is no answer is kept for the log (API reference, section 5.4, rule 6)."""
 
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds: whatever an answer asks for, the agent looks again after five minutes."""
 UNCLEAR_TRIES = 3
 """How many 403 of unknown meaning in a row are taken for throttling (API reference, section 5.4, rule 4)."""
 
@@ -59,6 +61,7 @@ class Answer:
         request_id: the service's id of the request, empty when it gave none.
         excerpt: the beginning of a body that is not readable; empty otherwise.
         server_date: the header `Date`, aware; None when absent or not readable.
+        retry_after: seconds that it asks to wait; 0 when it asks for none.
     """
 
     status: int
@@ -67,6 +70,7 @@ class Answer:
     request_id: str = ""
     excerpt: str = ""
     server_date: datetime | None = None
+    retry_after: float = 0.0
 
 
 class Verdict(enum.Enum):
@@ -94,23 +98,26 @@ def read_answer(status: int, headers: Mapping[str, str], body: bytes) -> Answer:
 
     Args:
         status: the HTTP status.
-        headers: the answer's headers; looked up as `Date`.
+        headers: the answer's headers; looked up as `Date` and `Retry-After`.
         body: what was read of the body, UTF-8 JSON if all is well.
     """
     date = _read_date(headers.get("Date"))
+    retry_after = _read_retry_after(headers.get("Retry-After"), date)
     try:
         found = orjson.loads(body)
     except orjson.JSONDecodeError:
         found = None
     code = _text(found, "code", "Code") if isinstance(found, dict) else ""
     if not code:
-        return Answer(status, excerpt=_bounded(body.decode("utf-8", "replace"), EXCERPT_CHARACTERS), server_date=date)
+        excerpt = _bounded(body.decode("utf-8", "replace"), EXCERPT_CHARACTERS)
+        return Answer(status, excerpt=excerpt, server_date=date, retry_after=retry_after)
     return Answer(
         status,
         code,
         _bounded(_text(found, "msg", "message", "Message"), _MESSAGE_CHARACTERS),
         _bounded(_text(found, "requestId", "RequestId"), EXCERPT_CHARACTERS),
         server_date=date,
+        retry_after=retry_after,
     )
 
 
@@ -125,7 +132,7 @@ def judge(answer: Answer) -> Verdict:
         return _judge_403(answer.message or answer.excerpt)
     if number in {200, 206}:
         verdict = Verdict.ACCEPTED if _NUMBER.fullmatch(answer.code) else Verdict.RETRY
-    elif number in {400, 413}:
+    elif number in {400, 413, 414}:
         verdict = Verdict.SPLIT
     elif number in {408, 429}:
         verdict = Verdict.SLOW_DOWN
@@ -190,6 +197,16 @@ def _bounded(text: str, limit: int) -> str:
     if echo:
         text = f"{text[: echo.end()]} [masked]"
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def _read_retry_after(text: str | None, now: datetime | None) -> float:
+    """Read seconds, or a date, which counts from the answer's own (RFC 9110, section 10.2.3)."""
+    if text and text.strip().isascii() and text.strip().isdigit():
+        return min(float(text), LONGEST_RETRY_AFTER)
+    moment = _read_date(text)
+    if moment is None or now is None:
+        return 0.0
+    return min(max(0.0, (moment - now).total_seconds()), LONGEST_RETRY_AFTER)
 
 
 def _read_date(text: str | None) -> datetime | None:

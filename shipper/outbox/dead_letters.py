@@ -154,11 +154,15 @@ class DeadLetters:
             return sorted(number for (number,) in run.execute(_REMOVE_UNJUDGED, _as_list(ids)).fetchall())
 
 
-def bury(run: sqlite3.Connection, event: tuple[str, str, bytes], refusal: Refusal, limit: int) -> None:
-    """Keep a refused event, given as rule, id and payload; the oldest over the limit goes, counted as lost."""
-    run.execute(_WRITE, (*event, refusal.code, refusal.message, refusal.request_id, _now()))
+def bury(run: sqlite3.Connection, event: tuple[str, str, bytes], refusal: Refusal, limit: int) -> int:
+    """Keep a refused event, given as rule, id and payload; gives its number.
+
+    The oldest over the limit goes, counted as lost.
+    """
+    number = run.execute(_WRITE, (*event, refusal.code, refusal.message, refusal.request_id, _now())).lastrowid
     if gone := run.execute(_LIMIT, (limit,)).rowcount:
         run.execute(rows.ADD_LOSS, ("events", FULL, gone))
+    return int(number or 0)
 
 
 def note(run: sqlite3.Connection, places: Sequence[Unjudged]) -> None:

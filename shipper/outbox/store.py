@@ -263,15 +263,18 @@ class Store:
                 moved.dropped = dropped[-1][0], self._in_flight
             return len(dropped)
 
-    def bury(self, refused: Waiting, refusal: Refusal, *, limit: int) -> None:
+    def bury(self, refused: Waiting, refusal: Refusal, *, limit: int) -> int:
         """Move an event that the service refused to the dead letters, of which at most `limit` are kept.
 
         The oldest dead letter over the limit goes, counted as lost.
+
+        Returns:
+            Its number there.
         """
         with self._moving() as (run, moved):
             if run.execute(rows.SETTLE_EVENT, (refused.seq,)).rowcount:
                 moved.settle([(refused.seq, refused.rule, len(refused.payload))])
-            dead_letters.bury(run, (refused.rule, refused.event_id, refused.payload), refusal, limit)
+            return dead_letters.bury(run, (refused.rule, refused.event_id, refused.payload), refusal, limit)
 
     def sync(self) -> None:
         """Make every commit so far survive a power loss: the write-ahead log is flushed to the disk."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import orjson
 import pytest
 
+from shipper import telemetry
 from shipper.agent.uploader import Uploader
-from shipper.cloudmonitor import batching
+from shipper.cloudmonitor import Credentials, batching
 from shipper.cloudmonitor.client import Client
 from shipper.config.model import CloudMonitorTable
 from shipper.events import Event
@@ -182,3 +184,89 @@ def test_the_first_event_goes_at_once_and_those_behind_it_together(tmp_path: Pat
     line.client.close()
     line.store.close()
     server.stop()
+
+
+@pytest.mark.parametrize("rules", ["a", "ab"])
+def test_refusals_of_one_rule_or_with_one_accepted_between_are_the_events_own(line: Line, rules: str) -> None:
+    """However many there are: they become dead letters, and the others are delivered."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        (BAD if b"bad" in line.server.last.body else OK)(handler)
+
+    line.server.answer = answer
+    contents = [f"bad {n}" if rules == "a" or n % 10 else f"good {n}" for n in range(60)]
+    line.store.record([], [event(content, rules[n % len(rules)]) for n, content in enumerate(contents)])
+    with at_work(line):
+        eventually(lambda: line.store.waiting_count == 0, seconds=40)
+
+    bad = [content for content in contents if content.startswith("bad")]
+    assert line.store.dead_letters.count() == len(bad)
+    assert sorted(line.delivered) == sorted(set(contents) - set(bad))
+
+
+class Changing:
+    """Credentials that can be renewed once a minute, as lent ones."""
+
+    def __init__(self) -> None:
+        self.renewed = 0
+
+    def __call__(self) -> Credentials:
+        return Credentials(f"id-{self.renewed}", "secret", "token")
+
+    def renew(self) -> bool:
+        self.renewed += 1
+        return self.renewed == 1
+
+
+def test_temporary_keys_that_are_refused_are_renewed_at_once(line: Line) -> None:
+    """They may have been taken back before their time; if new ones are refused too, it is not the keys."""
+    keys = Changing()
+    line.client.close()
+    line.client = Client(line.server.url, credentials=keys)
+    line.uploader = Uploader(line.store, line.client, CloudMonitorTable(max_requests_per_second=0), max_dead_letters=1)
+    line.thread = threading.Thread(target=line.uploader.run)
+    line.server.answer = reply(403, b'{"code":"403","msg":"the security token has expired"}')
+    line.put("a")
+    with at_work(line, drain=0.2):
+        eventually(lambda: len(line.server.requests) == 2)
+        eventually(lambda: line.uploader.trouble is not None)
+
+    # a drain tries once more
+    assert [(each.header("Authorization") or "")[:4] for each in line.server.requests[:2]] == ["id-0", "id-1"]
+    assert 'transport = "openapi"' in line.uploader.trouble.reason  # type: ignore[union-attr]
+
+
+def test_old_events_are_sent_with_the_present_time_and_say_so(line: Line) -> None:
+    """`max_event_age`: young ones stay as they are; the store keeps what was made."""
+    settings = CloudMonitorTable(max_requests_per_second=0, max_event_age=3600.0)
+    line.uploader = Uploader(line.store, line.client, settings, max_dead_letters=9)
+    line.thread = threading.Thread(target=line.uploader.run)
+    counted = telemetry.counts().get("events_redated", 0)
+    old = datetime.now(UTC) - timedelta(hours=2)
+    made = [
+        Event("Name", content, 0, time, "r", "/a", 0, "0" * 32) for content, time in (("o", old), ("x" * 499_900, old))
+    ]
+    line.store.record([], [*made, event("young")])
+    with at_work(line):
+        eventually(lambda: line.store.waiting_count == 0)
+    sent = {each["content"][-1]: each for request in line.server.requests for each in orjson.loads(request.body)}
+
+    assert sent["g"]["content"] == "young"
+    assert sent["o"]["content"] == f"[of {old.isoformat(timespec='milliseconds')}, sent late] o"
+    age = datetime.now(UTC) - datetime.strptime(sent["o"]["time"], "%Y%m%dT%H%M%S.%f%z")
+    assert timedelta(0) <= age < timedelta(minutes=1)
+    assert sent["]"]["content"].startswith("[of ")
+    assert "… [cut" in sent["]"]["content"]
+    assert all(len(request.body) <= batching.MAX_BYTES for request in line.server.requests)
+    assert telemetry.counts()["events_redated"] - counted == 2
+
+
+def test_a_service_that_asks_for_time_gets_it(line: Line) -> None:
+    """`Retry-After` in seconds."""
+    line.server.answer = replies(reply(503, b"", Retry_After="2"), OK)
+    line.put("a")
+    began = time.monotonic()
+    with at_work(line):
+        eventually(lambda: line.store.waiting_count == 0)
+
+    assert time.monotonic() - began >= 2

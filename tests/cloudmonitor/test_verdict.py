@@ -98,7 +98,7 @@ A, R, S, P, C, U = (
         (503, "206", "", R),
         (504, "", "", R),
         # everything else
-        *((status, "", "", R) for status in (100, 201, 202, 204, 402, 406, 409, 410, 414, 422, 431, 500, 503, 599)),
+        *((status, "", "", R) for status in (100, 201, 202, 204, 402, 406, 409, 410, 422, 431, 500, 503, 599)),
         # a gateway that says its code in words
         (400, "Throttling.User", "Request was denied due to user flow control.", S),
         (400, "Throttling.Api", "Request was denied due to api flow control.", S),

@@ -96,11 +96,13 @@ class RefusedError(ShipperError):
         code: the service's code, for example `"403"`.
         message: the service's words.
         request_id: the service's id of the request, empty when it gave none.
+        action: what to do about it; empty when nobody knows.
     """
 
-    def __init__(self, code: str, message: str, request_id: str = "") -> None:
+    def __init__(self, code: str, message: str, request_id: str = "", action: str = "") -> None:
         self.code = code
         self.message = message
         self.request_id = request_id
+        self.action = action
         suffix = f" (request {request_id})" if request_id else ""
         super().__init__(f"{code}: {message}{suffix}")

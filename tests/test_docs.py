@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper.cloudmonitor.advice import ADVICE
 from shipper.config.load import load_config
 from shipper.config.model import Config
 from shipper.matching.proving import prove
@@ -124,3 +125,16 @@ def test_every_command_is_in_the_readme_and_has_examples() -> None:
         assert (
             name == "run" or f"shipper {name} " in shown.output.split("Options:")[0].split("\n", 1)[1] or name == "demo"
         )
+
+
+def test_the_table_of_messages_is_the_one_that_the_product_uses() -> None:
+    """`docs/delivery.md`: what a message means, and what to do."""
+    rows = [
+        f"| {', '.join(f'`{word}`' for word in row.words) or ', '.join(map(str, row.statuses))} "
+        f"| {row.meaning} | {row.action} |"
+        for row in ADVICE
+    ]
+    text = (ROOT / "docs" / "delivery.md").read_text()
+    table = text.split("<!-- advice -->\n")[1].split("<!-- end -->")[0]
+
+    assert table.splitlines()[2:] == rows

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from shipper.cli.terminal import give_up_stdout, say_error, say_problems
-from shipper.errors import ConfigurationError, ShipperError
+from shipper.cli.terminal import give_up_stdout, say, say_error, say_problems
+from shipper.errors import ConfigurationError, RefusedError, ShipperError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,5 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except ShipperError as error:
         say_error(str(error))
+        if isinstance(error, RefusedError) and error.action:
+            say(f"what to do: {error.action}")
         return error.exit_code
     return code if isinstance(code, int) else 0

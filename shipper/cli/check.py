@@ -11,6 +11,7 @@ import orjson
 
 from shipper.cli.config_option import config_option
 from shipper.cli.host_checks import host_problems
+from shipper.cli.online_checks import online_steps
 from shipper.cli.rule_options import RuleFilesCommand, rules_option
 from shipper.cli.terminal import data, say, say_problems
 from shipper.config.load import default_file, load_config, read_document
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from shipper.cloudmonitor.walk import Step
     from shipper.events import FileIdentity
 
 _MOST_BROKEN_LINES = 8
@@ -33,16 +35,20 @@ _MOST_BROKEN_LINES = 8
 @click.command("check", cls=RuleFilesCommand, short_help="Say everything that is wrong with configuration and rules.")
 @rules_option("Check only these rule files; the words that follow and end in .toml are rule files too.")
 @config_option()
+@click.option("--online", is_flag=True, help="Walk the way to the service too, and report one event ShipperCheck.")
 @click.option("--json", "as_json", is_flag=True, help="Print the problems as JSON.")
-def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: bool) -> int:
-    """Check the configuration and all of its rules, or rule files alone. Nothing is started or sent.
+def command(rule_files: tuple[Path, ...], config_file: Path | None, *, online: bool, as_json: bool) -> int:
+    """Check the configuration and all of its rules, or rule files alone. Nothing is started, nor sent without --online.
 
     All problems of all files are said, each with its place. Exit code 2 when there are errors, 0 with warnings alone.
+    With --online the way to the service is walked step by step: DNS, TCP, TLS, credentials, clock, signature,
+    permission; exit code 1 when a step fails. The last step reports one event ShipperCheck.
 
     \b
     Examples:
       shipper check
       shipper check -c ./shipper.toml
+      shipper check --online
       shipper check -r rules.d/*.toml
     """
     config: Config | None = None
@@ -73,7 +79,12 @@ def command(rule_files: tuple[Path, ...], config_file: Path | None, *, as_json: 
         problems += _idle_sources(config, rulebook)
         problems += host_problems(config, rulebook)
         problems += _shared_files(config)
-    return _report(config, rulebook, len(files), problems, as_json=as_json)
+    steps = None
+    if online:
+        if config is None and not any(not problem.warning for problem in problems):
+            raise click.UsageError("--online needs the configuration: name it with -c")
+        steps = list(online_steps(config, problems, show=not as_json)) if config is not None else []
+    return _report(config, rulebook, len(files), problems, steps, as_json=as_json)
 
 
 def _readable_part(file: Path) -> Config | None:
@@ -152,7 +163,13 @@ def _way(source: SourceTable) -> tuple[object, ...]:
 
 
 def _report(
-    config: Config | None, rulebook: Rulebook, files: int, problems: Sequence[Problem], *, as_json: bool
+    config: Config | None,
+    rulebook: Rulebook,
+    files: int,
+    problems: Sequence[Problem],
+    steps: Sequence[Step] | None,
+    *,
+    as_json: bool,
 ) -> int:
     errors = sum(not problem.warning for problem in problems)
     counts = {
@@ -174,6 +191,9 @@ def _report(
             for problem in problems
         ]
         whole = {"ok": not errors, **counts, "problems": shown}
+        if steps is not None:
+            whole["online"] = [dataclasses.asdict(step) for step in steps]
+            whole["ok"] = not errors and all(step.ok for step in steps)
         data().out(orjson.dumps(whole, option=orjson.OPT_INDENT_2).decode())
     else:
         say_problems(problems)
@@ -181,6 +201,9 @@ def _report(
     if errors:
         say(f"{_count(errors, 'error')}, {_count(warnings, 'warning')}", "bold red")
         return 2
+    if steps is not None and not (steps and steps[-1].ok):
+        say("the service cannot be reached as it is configured; see the last step", "bold red")
+        return 1
     said = ", ".join(_count(counts[what], what[:-1]) for what in ("sources", "rules", "files", "tests"))
     said = said.replace(" file", " rule file")
     say(f"ok: {said}" + (f"; {_count(warnings, 'warning')}" if warnings else ""), "green")

@@ -13,6 +13,8 @@ from shipper.agent.dead_letters import change
 from shipper.agent.status import printable_path
 from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data, one_line, say, say_error
+from shipper.cloudmonitor.advice import advise
+from shipper.cloudmonitor.verdict import Answer
 from shipper.config.load import default_file, load_config
 from shipper.outbox.reader import StoreReader
 from shipper.telemetry import printable
@@ -191,7 +193,12 @@ def _letter_facts(letter: DeadLetter) -> dict[str, Any]:
         "request_id": letter.refusal.request_id,
         "event_id": letter.event_id,
         "event": _event_of(letter),
-    }
+    } | _advice_on(letter)
+
+
+def _advice_on(letter: DeadLetter) -> dict[str, str]:
+    advice = advise(Answer(400, letter.refusal.code, letter.refusal.message))
+    return {"meaning": advice.meaning, "what_to_do": advice.action} if advice else {}
 
 
 def _event_of(letter: DeadLetter) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Channel:
     Attributes:
         endpoint: base URL of the service.
         clock: tells the service's time.
+        proxy: URL of the proxy that requests go through; None for none.
+        trusted: file with the certificates that are trusted; None for the usual ones.
     """
 
     def __init__(
@@ -65,22 +67,23 @@ class Channel:
         self._timeout = timeout
         self._ip = ip
         self._given_ip = ip
-        self._proxy = proxy_for(self.endpoint, proxy)
+        self.proxy = proxy_for(self.endpoint, proxy)
         self._session = requests.Session()
         # our own choice of proxy above; and with this, no .netrc ever
         self._session.trust_env = False
         self._session.cookies = _NoCookies()
         self._session.headers.clear()
-        if self._proxy:
-            self._session.proxies = {"http": self._proxy, "https": self._proxy}
+        if self.proxy:
+            self._session.proxies = {"http": self.proxy, "https": self.proxy}
         trusted = ca_file or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-        self._session.verify = str(trusted) if trusted else True
+        self.trusted = str(trusted) if trusted else None
+        self._session.verify = self.trusted or True
 
     @property
     def ip(self) -> str:
         """This host's address on the way to the service."""
         if self._ip is None:
-            self._ip = local_address(self._proxy or self.endpoint)
+            self._ip = local_address(self.proxy or self.endpoint)
         return self._ip or _FALLBACK_IP
 
     def post(self, target: str, body: bytes, auth: AuthBase) -> Answer:
@@ -107,7 +110,7 @@ class Channel:
                 answer = read_answer(response.status_code, response.headers, _read_body(response, deadline))
         except (OSError, HTTPError) as error:
             self._ip = self._given_ip  # the network may have changed
-            raise transport_error(error, self.endpoint, self._proxy, self._timeout) from None
+            raise transport_error(error, self.endpoint, self.proxy, self._timeout) from None
         self.clock.note(answer)
         return answer
 

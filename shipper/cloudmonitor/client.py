@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from requests.auth import AuthBase
 
 from shipper.cloudmonitor import batching
+from shipper.cloudmonitor.advice import advise
 from shipper.cloudmonitor.channel import Channel
 from shipper.cloudmonitor.credentials import Credentials
 from shipper.cloudmonitor.custom_event import CustomEvent
@@ -46,6 +47,7 @@ class Client:
 
     Attributes:
         limits: what one request may hold.
+        credentials: gives those of each request.
     """
 
     limits: ClassVar[batching.Limits] = batching.UPLOAD
@@ -88,9 +90,9 @@ class Client:
             raise ValueError("give keys or a source of credentials, not both")
         if credentials is None:
             fixed = Credentials(access_key_id, access_key_secret, security_token)
-            self._credentials: Callable[[], Credentials] = lambda: fixed
+            self.credentials: Callable[[], Credentials] = lambda: fixed
         else:
-            self._credentials = credentials
+            self.credentials = credentials
         self.group_id = group_id
         self._channel = Channel(endpoint, timeout=timeout, ip=ip, proxy=proxy, ca_file=ca_file, clock=clock)
 
@@ -123,6 +125,16 @@ class Client:
     def endpoint(self) -> str:
         """Base URL of the service."""
         return self._channel.endpoint
+
+    @property
+    def proxy(self) -> str | None:
+        """URL of the proxy that requests go through; None for none."""
+        return self._channel.proxy
+
+    @property
+    def trusted(self) -> str | None:
+        """File with the certificates that are trusted; None for the usual ones."""
+        return self._channel.trusted
 
     @property
     def clock_offset(self) -> float:
@@ -175,17 +187,17 @@ class Client:
 
     def send(self, body: bytes) -> Answer:
         """Post one body (see `batching.body`); the rest as `deliver`."""
-        signed = _Signature(self._credentials(), self._channel.ip, self._channel.clock())
+        signed = _Signature(self.credentials(), self._channel.ip, self._channel.clock())
         return self._channel.post(PATH, body, signed)
 
     @property
     def secret_files(self) -> tuple[Path, ...]:
         """Files that hold a secret of the credentials."""
-        return tuple(getattr(self._credentials, "files", ()))
+        return tuple(getattr(self.credentials, "files", ()))
 
     def renew_credentials(self) -> bool:
         """Have the next request use new credentials, for these were refused; False when there can be no others."""
-        renew: Callable[[], bool] = getattr(self._credentials, "renew", bool)
+        renew: Callable[[], bool] = getattr(self.credentials, "renew", bool)
         return renew()
 
     def close(self) -> None:
@@ -209,7 +221,9 @@ def require_accepted(answer: Answer) -> Answer:
     said = answer.message or answer.excerpt or "no words came with it"
     if not answer.code:
         said = f"HTTP {answer.status}, not an answer of the service: {said}"
-    raise RefusedError(answer.code or str(answer.status), said, answer.request_id)
+    advice = advise(answer)
+    action = advice.action if advice else ""
+    raise RefusedError(answer.code or str(answer.status), said, answer.request_id, action)
 
 
 class _Signature(AuthBase):

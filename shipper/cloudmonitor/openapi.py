@@ -51,7 +51,7 @@ class OpenApiClient(Client):
     def deliver(self, payloads: Sequence[bytes]) -> Answer:
         """Report encoded events in one call, signed now, once; see `Client.deliver`."""
         form = rpc_signing.form(parameters(payloads))
-        signed = RpcSignature(self._credentials(), ACTION, VERSION, self._channel.clock(), USER_AGENT)
+        signed = RpcSignature(self.credentials(), ACTION, VERSION, self._channel.clock(), USER_AGENT)
         if len(form) <= MAX_QUERY:
             return self._channel.post(f"/?{form}", b"", signed)
         return self._channel.post("/", form.encode(), signed)

@@ -353,7 +353,7 @@ def test_errors_and_repr_hold_no_secret() -> None:
     with Client("http://metrichub.test", "KEYID", "SECRET", security_token="TOKEN", proxy=proxy) as client:
         with pytest.raises(TransportError) as caught:
             client.send(B1.encode())
-        shown = f"{caught.value}{caught.value!r}{client!r}{vars(client)['_credentials']()}"
+        shown = f"{caught.value}{caught.value!r}{client!r}{client.credentials()}"
     assert "through the proxy 127.0.0.1:" in shown
     assert not any(word in shown for word in ("KEYID", "SECRET", "TOKEN", "PASSWORD"))
 

@@ -70,6 +70,8 @@ GOALS: Final = (
     _value("an appended line to the sink, p50", "latency", "ms", 5, 1.5, less=True),
     _further("an appended line to the sink, p99", "latency", "p99, ms", "ms", 20, 5),
     _further("within a second of a rotation", "latency", "after a rotation, longest, ms", "ms", 250, None),
+    _value("sending at an account's quota, CPU", "quota", "% of a core", 20, None, less=True),
+    _value("100,000 lines/s of a storm: delay of another rule's events, p50", "storm", "ms", 1000, None, less=True),
     _value("resident memory, 200 rules, 1,000 files", "memory", "MiB", 64, 56, less=True),
     _further("more during a reload", "memory", "more during a reload, MiB", "MiB", 16, None),
     _value("idle CPU, 1,000 files", "idle-1000", "% of a core", 0.2, 0.05, less=True),

@@ -19,7 +19,7 @@ from typing import Final, TextIO
 
 import orjson
 
-from tests.bench import delivery, durable, footprint, framed, latency, scanning, storm
+from tests.bench import delivery, durable, footprint, framed, latency, quota, scanning, storm
 from tests.bench.collector import WrongCountError, collecting
 from tests.bench.measuring import Bench, Measured, Row
 from tests.bench.processes import Cores
@@ -31,6 +31,7 @@ ROWS: Final = (
     *delivery.ROWS,
     *latency.ROWS,
     *storm.ROWS,
+    *quota.ROWS,
     *footprint.ROWS,
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from shipper.cloudmonitor import Client, CustomEvent, batching
 from shipper.cloudmonitor.emulator import DEFAULT_KEY_ID, DEFAULT_KEY_SECRET, AccessKey, Emulator, Settings
+from shipper.cloudmonitor.openapi import OpenApiClient
 from shipper.cloudmonitor.verdict import Verdict, judge
 from shipper.errors import RefusedError
 
@@ -56,3 +58,19 @@ def test_wrong_keys_are_an_account_condition(emulated: Emulator, key_id: str, se
             client.put_event("n", "c")
     assert caught.value.code == "403"
     assert caught.value.request_id
+
+
+@pytest.mark.parametrize("kind", [Client, OpenApiClient])
+def test_ipv6(kind: type[Client]) -> None:
+    """An address in brackets is signed and reached like any other."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError as error:
+        pytest.skip(f"no IPv6 on this host: {error}")
+    with (
+        Emulator(Settings(host="::1")) as emulator,
+        kind(emulator.url, DEFAULT_KEY_ID, DEFAULT_KEY_SECRET) as client,
+    ):
+        client.put_event("n", "c")
+        assert emulator.stats().events == 1

@@ -374,6 +374,12 @@ def events_redated(count: int) -> None:
     _count("events_redated", count)
 
 
+def send_slots_unavailable(path: str, reason: str) -> None:
+    """Tell that agent and backfill cannot share the account's requests; each finds its own share then."""
+    said = f"The send slots in {path} cannot be shared: {reason}. Agent and backfill each find their own pace."
+    _tell(logging.WARNING, "send_slots_unavailable", said, path=path, reason=reason)
+
+
 def clock_off(seconds: float) -> None:
     """Tell that this host's clock is far from the service's, and that requests are signed with the service's."""
     said = (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from shipper.agent.clock import Clock
     from shipper.agent.pauses import Pauses
+    from shipper.agent.send_slots import SendSlots
     from shipper.cloudmonitor.client import Client
     from shipper.cloudmonitor.verdict import Answer
     from shipper.config.model import CloudMonitorTable
@@ -41,7 +42,16 @@ class Sending:
         clock_offset: seconds that the service's clock is ahead, where requests are dated with it; else 0.
     """
 
-    def __init__(self, client: Client, settings: CloudMonitorTable, pauses: Pauses, clock: Clock) -> None:
+    def __init__(
+        self,
+        client: Client,
+        settings: CloudMonitorTable,
+        pauses: Pauses,
+        clock: Clock,
+        *,
+        rate: float | None = None,
+        slots: SendSlots | None = None,
+    ) -> None:
         """Prepare.
 
         Args:
@@ -49,12 +59,15 @@ class Sending:
             settings: rate, and how old an event may be.
             pauses: waits.
             clock: tells the time.
+            rate: what an earlier run found; None when there was none.
+            slots: shared with others of this host; None shares with nobody.
         """
         self._client = client
         self._max_age = timedelta(seconds=settings.max_event_age)
         self._pauses = pauses
         self._clock = clock
-        self._pacer = Pacer(settings.max_requests_per_second)
+        self._pacer = Pacer(settings.max_requests_per_second, random=random.random, rate=rate)
+        self._slots = slots if settings.max_requests_per_second else None
         self._failures = 0
         self._unclear = 0
         self.looked_at = self.moved_at = clock.monotonic()
@@ -63,14 +76,20 @@ class Sending:
         self.trouble: Trouble | None = None
         self.clock_offset = 0.0
 
-    def send(self, payloads: Sequence[bytes], *, probing: bool = False) -> Answer | None:
+    @property
+    def rate(self) -> float:
+        """Requests a second that are this host's share as far as is known; infinite without pacing."""
+        return self._pacer.rate
+
+    def send(self, payloads: Sequence[bytes], *, more: bool = False, probing: bool = False) -> Answer | None:
         """Send until the service accepts or refuses these events themselves; None when the time is up before that.
 
         Args:
             payloads: the encoded events.
+            more: whether there are others to send after them.
             probing: whether a refusal would only say that there is the same trouble as before.
         """
-        while self._pauses.rest(self._pacer.wait(self._clock.monotonic())):
+        while self._take_turn(more=more):
             self.sent_at = self.looked_at = self._clock.monotonic()
             self._pacer.sent(self.sent_at)
             try:
@@ -85,11 +104,30 @@ class Sending:
             verdict = settle_unclear(verdict, self._unclear)
             if verdict in {Verdict.ACCEPTED, Verdict.SPLIT}:
                 self._pacer.accepted(self._clock.monotonic())
+                self._note_rate()
                 if verdict is Verdict.ACCEPTED or not probing:
                     self._succeed(answer, verdict)
                 return answer
             self._wait_after(answer, verdict)
         return None
+
+    def _take_turn(self, *, more: bool) -> bool:
+        """Wait until the next request may go; False when the time is up before that."""
+        if self._slots is not None and (rate := self._slots.other_rate(self._clock.monotonic())) is not None:
+            self._pacer.adopt(rate)
+        if not self._pauses.rest(self._pacer.wait(self._clock.monotonic())):
+            return False
+        while self._slots is not None:
+            wait = self._slots.claim(self._clock.monotonic(), 1 / self._pacer.rate, more=more)
+            if not wait:
+                break
+            if not self._pauses.rest(wait):
+                return False
+        return True
+
+    def _note_rate(self) -> None:
+        if self._slots is not None:
+            self._slots.found(self._clock.monotonic(), self._pacer.rate)
 
     def hold(self, answer: Answer) -> None:
         """Wait as after a refusal of the whole account: so many events were refused with the same words."""
@@ -129,6 +167,7 @@ class Sending:
         wait = max(backoff(self._failures, random.random), answer.retry_after)
         if verdict is Verdict.SLOW_DOWN:
             self._pacer.throttled(self._clock.monotonic())
+            self._note_rate()
             if not self._unclear:
                 self._slow_down(words, answer.retry_after)
                 return

@@ -21,6 +21,7 @@ from shipper.agent.heartbeat import Heartbeat
 from shipper.agent.intake import Intake
 from shipper.agent.machine import this_host
 from shipper.agent.rule_files import RuleFiles
+from shipper.agent.send_slots import Party, SendSlots
 from shipper.agent.survey import Survey
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
@@ -91,6 +92,7 @@ class Agent:
             config.cloudmonitor,
             max_dead_letters=config.store.max_dead_letters,
             delivered=delivered,
+            slots=SendSlots(config.state_path, Party.AGENT),
         )
         host = this_host(config.cloudmonitor.ip)
         self._intake = Intake(

@@ -8,6 +8,7 @@ full waits for more, at most `linger`.
 from __future__ import annotations
 
 import random
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from shipper.agent.clock import WaitingClock
+    from shipper.agent.send_slots import SendSlots
     from shipper.cloudmonitor.client import Client
     from shipper.cloudmonitor.verdict import Answer
     from shipper.config.model import CloudMonitorTable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 STORE_RETRY = 1.0
 IDLE_WAIT = 10.0
+KEEP_RATE_EVERY = 60.0
 
 
 class Uploader:
@@ -50,6 +53,7 @@ class Uploader:
         *,
         max_dead_letters: int,
         delivered: Callable[[Sequence[Waiting]], None] | None = None,
+        slots: SendSlots | None = None,
         clock: WaitingClock = HOST_CLOCK,
     ) -> None:
         """Prepare; nothing is sent before `run`.
@@ -60,6 +64,7 @@ class Uploader:
             settings: rate, linger, and how old an event may be.
             max_dead_letters: how many refused events are kept.
             delivered: called after events were acknowledged and removed.
+            slots: shared with others of this host; None shares with nobody.
             clock: tells the time.
         """
         self._store = store
@@ -69,7 +74,9 @@ class Uploader:
         self._delivered = delivered
         self._clock = clock
         self._pauses = Pauses(clock)
-        self._sending = Sending(client, settings, self._pauses, clock)
+        self._paced = bool(settings.max_requests_per_second)
+        self._sending = Sending(client, settings, self._pauses, clock, rate=store.send_rate, slots=slots)
+        self._rate_kept_at = clock.monotonic()
         self._refusals = Refusals()
         self._account_refuses = False
         self._looked_at = self._idle_at = clock.monotonic()
@@ -111,11 +118,22 @@ class Uploader:
                 else:
                     self._idle_at = self._clock.monotonic()
                 self.store_trouble = None
+                if self._clock.monotonic() - self._rate_kept_at >= KEEP_RATE_EVERY:
+                    self._keep_rate()
             except StateError as error:
                 # what was acknowledged is sent again after a failed delete: at least once, never lost
                 telemetry.delivery_waits_for_store(str(error))
                 self.store_trouble = self.store_trouble or Trouble(str(error), self._clock.now())
                 self._pauses.rest(STORE_RETRY)
+
+        with suppress(StateError):
+            # a store that fails has been told of
+            self._keep_rate()
+
+    def _keep_rate(self) -> None:
+        self._rate_kept_at = self._clock.monotonic()
+        if self._paced:
+            self._store.keep_send_rate(self._sending.rate)
 
     def wake(self) -> None:
         """Say that new events wait."""
@@ -157,7 +175,9 @@ class Uploader:
         pending = [events]
         while pending:
             part = pending.pop()
-            answer = self._sending.send([event.payload for event in part], probing=self._account_refuses)
+            more = self._store.waiting_count > len(part)
+            payloads = [event.payload for event in part]
+            answer = self._sending.send(payloads, more=more, probing=self._account_refuses)
             if answer is None:
                 # the time is up: what was not settled waits for the next start
                 return

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from shipper import telemetry
 from shipper.agent.machine import this_host
+from shipper.agent.send_slots import Party, SendSlots
 from shipper.agent.uploader import Uploader
 from shipper.backfill.job import Delivery, Job
 from shipper.backfill.selection import Selected, select
@@ -210,7 +211,13 @@ def _run_delivery(
             part.unlink()
     store = Store(config.state_path, batching.encode, "backfill.db")
     refused_before = store.dead_letters.count()
-    uploader = Uploader(store, client, config.cloudmonitor, max_dead_letters=config.store.max_dead_letters)
+    uploader = Uploader(
+        store,
+        client,
+        config.cloudmonitor,
+        max_dead_letters=config.store.max_dead_letters,
+        slots=SendSlots(config.state_path, Party.BACKFILL),
+    )
     delivery = Delivery(store, uploader, stop)
     try:
         with _shown(lambda: job.progress, lambda: store.waiting_count) as tick:

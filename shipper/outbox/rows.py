@@ -23,6 +23,7 @@ WRITE_EVENTS = WRITE_EVENT + ", (?, ?, ?)" * (EVENTS_AT_ONCE - 1)
 READ_SOURCES = "SELECT name, globs FROM sources"
 WRITE_SOURCE = "INSERT OR REPLACE INTO sources VALUES (?, ?)"
 READ_LOSSES = "SELECT what, reason, amount FROM losses"
+WRITE_COUNTER = "INSERT OR REPLACE INTO counters (name, amount) VALUES (?, ?)"
 READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
 READ_WAITING = f"SELECT rule, count(*), sum(length(payload)) FROM outbox WHERE seq NOT IN ({NOTED}) GROUP BY rule"  # noqa: S608
 READ_OUTBOX = "SELECT seq, rule, length(payload) FROM outbox ORDER BY seq"

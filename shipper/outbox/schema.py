@@ -142,6 +142,8 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 VERSION = len(MIGRATIONS)
 
 BYTES_READ = "bytes_read"
+SEND_RATE = "send_rate"
+"""The counter of requests a million seconds: what was last found to be this host's share."""
 POSITIONS_LOST = "positions_lost"
 """The counter that is there from the salvage of a damaged store until an agent has said what its sources are."""
 

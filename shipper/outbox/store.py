@@ -27,7 +27,7 @@ from shipper.outbox import dead_letters, rows
 from shipper.outbox.acknowledged import Acknowledged
 from shipper.outbox.backlog import Backlog, Movement
 from shipper.outbox.database import Database
-from shipper.outbox.schema import BYTES_READ, POSITIONS_LOST
+from shipper.outbox.schema import BYTES_READ, POSITIONS_LOST, SEND_RATE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -145,6 +145,16 @@ class Store:
     def bytes_read(self) -> int:
         """Give the bytes of files that were ever matched: skipped ones are among the losses instead (I1)."""
         return self._counter(BYTES_READ)
+
+    @property
+    def send_rate(self) -> float | None:
+        """Requests a second that were last found to be this host's share of the account's; None before the first."""
+        return self._counter(SEND_RATE) / 1e6 or None
+
+    def keep_send_rate(self, rate: float) -> None:
+        """Keep the rate for the next start."""
+        with self._database.transaction() as run:
+            run.execute(rows.WRITE_COUNTER, (SEND_RATE, round(rate * 1e6)))
 
     @property
     def begun_anew(self) -> bool:

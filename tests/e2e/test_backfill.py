@@ -7,10 +7,11 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from shipper.cloudmonitor.emulator import Emulator
+from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.conftest import eventually
 from tests.e2e.host import STARTED, Host, journal
 from tests.tailing.archiving import KINDS, PACK, SUFFIX
@@ -159,3 +160,26 @@ def test_rules_for_other_sources_are_named(host: Host) -> None:
     assert "belong to no configured source" in err
     assert "bound" in err
     assert numbers(host) == [5]
+
+
+def test_the_agent_s_events_go_before_those_of_a_backfill_beside_it(tmp_path: Path) -> None:
+    """Both share the account's requests, so that hardly one is refused; the backfill has one in ten, then the rest."""
+    count = 4000
+    with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as emulator:
+        host = Host(tmp_path, emulator)
+        old = tmp_path / "old"
+        old.mkdir()
+        (old / "past.log").write_text("".join(f"ERROR {n}\n" for n in range(count)))
+        host.start()
+        host.write("now.log", *(f"ERROR {n}" for n in range(count)))
+        eventually(lambda: journal(tmp_path / "accepted.jsonl"))
+        code, _, err = run(host, str(old))
+        assert code == 0, err
+        assert host.stop() == 0
+        stats = emulator.stats()
+
+    files = [str(event["content"]).split()[0] for event in journal(tmp_path / "accepted.jsonl")]
+    assert files.count("now.log") == files.count("past.log") == count
+    while_both = files[files.index("past.log") : len(files) - files[::-1].index("now.log")]
+    assert while_both.count("past.log") < 0.35 * len(while_both)
+    assert stats.throttled <= 0.1 * stats.requests

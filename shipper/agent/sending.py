@@ -68,6 +68,7 @@ class Sending:
         self._clock = clock
         self._pacer = Pacer(settings.max_requests_per_second, random=random.random, rate=rate)
         self._slots = slots if settings.max_requests_per_second else None
+        self._has_turn = False
         self._failures = 0
         self._unclear = 0
         self.looked_at = self.moved_at = clock.monotonic()
@@ -89,7 +90,8 @@ class Sending:
             more: whether there are others to send after them.
             probing: whether a refusal would only say that there is the same trouble as before.
         """
-        while self._take_turn(more=more):
+        while self._has_turn or self.take_turn(more=more):
+            self._has_turn = False
             self.sent_at = self.looked_at = self._clock.monotonic()
             self._pacer.sent(self.sent_at)
             try:
@@ -111,8 +113,15 @@ class Sending:
             self._wait_after(answer, verdict)
         return None
 
-    def _take_turn(self, *, more: bool) -> bool:
-        """Wait until the next request may go; False when the time is up before that."""
+    def take_turn(self, *, more: bool) -> bool:
+        """Wait until the next request may go: what waits is put together after that, for it may take a minute.
+
+        Args:
+            more: whether there is more to send than one request takes.
+
+        Returns:
+            False when the time is up before that.
+        """
         if self._slots is not None and (rate := self._slots.other_rate(self._clock.monotonic())) is not None:
             self._pacer.adopt(rate)
         if not self._pauses.rest(self._pacer.wait(self._clock.monotonic())):
@@ -123,6 +132,7 @@ class Sending:
                 break
             if not self._pauses.rest(wait):
                 return False
+        self._has_turn = True
         return True
 
     def _note_rate(self) -> None:

@@ -159,7 +159,9 @@ class Uploader:
                 self._pauses.idle(rest)
                 if self._sending.sent_at + self._linger > self._clock.monotonic():
                     return []
-                events, _ = self._due()
+        if not self._sending.take_turn(more=self._store.waiting_count > self._limits.events):
+            return []
+        events, _ = self._due()
         # while all are refused each try is another one: it may be that only some are to be
         return [random.choice(events)] if self._account_refuses else events  # noqa: S311  no secret
 

@@ -221,3 +221,50 @@ def test_twenty_refusals_of_two_rules_with_the_same_words_are_the_account_s(
     assert sorted(service.accepted) == sorted(f"content {number}" for number in range(60))
     assert caplog.text.count("Events cannot be delivered now") == 1
     assert caplog.text.count("all events are refused with the same words: HTTP 400, code 400: name is wrong") == 1
+
+
+def test_the_rate_that_was_found_is_gone_on_with_after_a_restart(tmp_path: Path) -> None:
+    """It is in the store, so that neither a restart nor a fleet of them begins with a guess."""
+    rates: list[float | None] = []
+    for part in range(2):
+        clock, store = VirtualClock(), Store(tmp_path, batching.encode)
+        rates.append(store.send_rate)
+        service = Service(clock, lambda _: Answer(200, "200"))
+        client: Client = service  # type: ignore[assignment]
+        uploader = Uploader(store, client, CloudMonitorTable(), max_dead_letters=1, clock=clock)
+        store.record([], [event(number) for number in range(5000)])
+        uploader.drain(HOUR)
+        uploader.run()
+        rates.append(store.send_rate)
+        store.close()
+        took = service.requests[-1] - service.requests[0]
+        # fifty requests: the first part finds its pace from one a second on, the second has it
+        assert took < (6.0 if part == 0 else 3.0)
+
+    assert rates[0] is None
+    assert rates[1] == rates[2] == rates[3] == pytest.approx(20 / 1.05)
+
+
+def test_what_comes_while_a_request_waits_for_its_turn_travels_with_it(tmp_path: Path) -> None:
+    """An agent of a large fleet has a request a minute: it must not carry what there was a minute ago alone."""
+    clock, store = VirtualClock(), Store(tmp_path, batching.encode)
+    store.keep_send_rate(1 / 60)
+    service = Service(clock, lambda _: Answer(200, "200"))
+    client: Client = service  # type: ignore[assignment]
+    uploader = Uploader(store, client, CloudMonitorTable(), max_dead_letters=1, clock=clock)
+    made = 0
+
+    def happens(seconds: float) -> None:
+        nonlocal made
+        while made < min(seconds, 1200.0) / 5:
+            store.record([], [event(made)])
+            made += 1
+        if seconds >= 1200:
+            uploader.drain(HOUR)
+
+    clock.happens = happens
+    uploader.run()
+    store.close()
+
+    assert sorted(service.accepted) == sorted(f"content {number}" for number in range(240))
+    assert len(service.requests) <= 40

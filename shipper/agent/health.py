@@ -40,6 +40,7 @@ class Vitals:
         rules: why the rules are not what their files say.
         aside: ids of rules that are set aside, for they take too long.
         clock_offset: seconds that the service's clock is ahead; 0 while both agree.
+        longest_wait: seconds that a batch waits for its turn at most, for the account has many hosts.
         storms: rules of which more events wait than `storm_backlog`, or were folded.
         stopping: it was told to stop.
     """
@@ -55,6 +56,7 @@ class Vitals:
     rules: Trouble | None = None
     aside: frozenset[str] = frozenset()
     clock_offset: float = 0.0
+    longest_wait: float = 0.0
     storms: tuple[RuleQueue, ...] = ()
     stopping: bool = False
 
@@ -106,7 +108,7 @@ def _delivery(vitals: Vitals) -> Iterator[Finding]:
     if vitals.delivery is not None:
         said = f"events cannot be delivered and are kept: {vitals.delivery.reason}"
         yield _lasting("delivery", said, vitals.delivery, vitals.now)
-    elif vitals.waiting and vitals.unsettled_for >= PATIENCE:
+    elif vitals.waiting and vitals.unsettled_for >= PATIENCE + vitals.longest_wait:
         since = vitals.now - timedelta(seconds=vitals.unsettled_for)
         yield Finding(
             Health.UNHEALTHY, "delivery", f"{vitals.waiting} events wait and none of them was delivered", since

@@ -10,7 +10,11 @@ if TYPE_CHECKING:
 
 
 class Pauses:
-    """`wake` and `drain` are called by any thread, the rest by the loop's own."""
+    """`wake` and `drain` are called by any thread, the rest by the loop's own.
+
+    Attributes:
+        until: up to when the loop last meant to wait, monotonic: who waits on purpose does not stand still.
+    """
 
     def __init__(self, clock: WaitingClock) -> None:
         """Begin without a deadline."""
@@ -18,6 +22,7 @@ class Pauses:
         self._wake = threading.Event()
         self._interrupt = threading.Event()
         self._deadline: float | None = None
+        self.until = clock.monotonic()
 
     def wake(self) -> None:
         """Say that new events wait."""
@@ -46,10 +51,12 @@ class Pauses:
     def idle(self, seconds: float) -> None:
         """Wait until somebody wakes the loop, at most so long; not at all once it is to end."""
         if self._deadline is None:
+            self.until = self._clock.monotonic() + seconds
             self._clock.wait(self._wake, seconds)
 
     def rest(self, seconds: float) -> bool:
         """Wait; a drain that begins cuts it short once, its deadline in any case. False when the time is up."""
+        self.until = self._clock.monotonic() + max(0.0, seconds)
         if self._deadline is None:
             if seconds > 0:
                 self._clock.wait(self._interrupt, seconds)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from shipper.matching.rulebook import Rulebook
 
 _MOST_CHARACTERS = 200
+LOOK_EVERY = 10
+"""Of so many glances one is a look at all places where globs lead."""
 
 
 class RuleFiles:
@@ -40,8 +42,10 @@ class RuleFiles:
         self.trouble: Trouble | None = None
         self._last_good = LastGood(directory)
         self._kept: list[tuple[str, str]] = []
-        self._seen: object = None
+        self._seen: list[tuple[Path, object]] | None = None
         self._judged: object = None
+        self._glance: list[tuple[Path, object]] = []
+        self._glances = 0
 
     def begin(self, config: Config) -> Rulebook:
         """Read the rules for a start; if they are not fit, those that were last in force.
@@ -87,8 +91,19 @@ class RuleFiles:
             telemetry.rules_not_kept(error.strerror or str(error))
 
     def have_changed(self, config: Config) -> bool:
-        """Look at the files; tells whether they changed, though not since the last look: an editor writes in steps."""
+        """Look at the files; tells whether they changed, though not since the last look: an editor writes in steps.
+
+        To look where globs lead costs an idle agent more than all else that it does, so mostly the files and their
+        directories are glanced at, which tell of all changes but those in directories that a glob names.
+        """
+        self._glances += 1
+        is_quiet = self._seen == self._judged and self._glances % LOOK_EVERY
+        if is_quiet and all(_stamp(path) == stamp for path, stamp in self._glance):
+            return False
         seen, self._seen = self._seen, _look(config)
+        paths = {path for path, _ in self._seen}
+        directories = {path.parent for path in (*paths, *map(config.resolve, config.rules))}
+        self._glance = [(path, _stamp(path)) for path in sorted(paths | directories)]
         return self._seen == seen and seen != self._judged
 
     def _read(self, config: Config) -> tuple[Rulebook | None, Sequence[Problem], Sequence[Problem]]:
@@ -118,7 +133,7 @@ class RuleFiles:
             return None
 
 
-def _look(config: Config) -> object:
+def _look(config: Config) -> list[tuple[Path, object]]:
     """Give what differs when a rule file was written, came, went, or is another one under the same name."""
     files, _ = find_rule_files(config)
     return [(path, _stamp(path)) for path in files]

@@ -113,6 +113,11 @@ class Sending:
             self._wait_after(answer, verdict)
         return None
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a request waits for its turn at most."""
+        return self._pacer.longest_wait
+
     def take_turn(self, *, more: bool) -> bool:
         """Wait until the next request may go: what waits is put together after that, for it may take a minute.
 

@@ -126,6 +126,7 @@ class Delivery:
         failed: requests that were not accepted and are sent again.
         throttled: requests that the service took for too fast.
         accepted_at: when events were last accepted, aware; None before the first time.
+        rate: requests a second that are this host's share as far as is known; None without pacing.
     """
 
     delivered: int
@@ -133,6 +134,7 @@ class Delivery:
     failed: int
     throttled: int
     accepted_at: datetime | None
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

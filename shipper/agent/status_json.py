@@ -105,6 +105,7 @@ def from_json(text: bytes) -> Status:
                 delivery["failed"],
                 delivery["throttled"],
                 _time(delivery["accepted_at"]),
+                delivery["rate"],
             ),
             losses=tuple(Loss(each["what"], each["reason"], each["amount"]) for each in whole["losses"]),
             bytes_read=whole["bytes_read"],

@@ -6,6 +6,7 @@ import os
 import time
 from contextlib import closing
 from importlib.metadata import version
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from shipper import telemetry
@@ -88,6 +89,7 @@ class Survey:
             rules=self._rule_files.trouble,
             aside=frozenset() if engine.quarantine is None else engine.quarantine.aside,
             clock_offset=self._uploader.clock_offset,
+            longest_wait=self._uploader.longest_wait,
             storms=tuple(
                 rule for rule in stored.queue.rules if rule.events > self._limits.storm_backlog or rule.folded
             ),
@@ -130,6 +132,7 @@ class Survey:
                 counts.get("requests_failed", 0),
                 counts.get("requests_throttled", 0),
                 self._uploader.accepted_at,
+                self._uploader.rate if isfinite(self._uploader.rate) else None,
             ),
             stored.losses,
             stored.bytes_read,

@@ -84,8 +84,19 @@ class Uploader:
 
     @property
     def looked_at(self) -> float:
-        """When the loop last began something, monotonic; it waits at most a minute between, or what is asked for."""
-        return max(self._sending.looked_at, self._looked_at)
+        """When the loop last began something, monotonic; while it waits on purpose, now."""
+        waits = min(self._pauses.until, self._clock.monotonic())
+        return max(self._sending.looked_at, self._looked_at, waits)
+
+    @property
+    def rate(self) -> float:
+        """Requests a second that are this host's share as far as is known; infinite without pacing."""
+        return self._sending.rate
+
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a batch waits for its turn at most, while the service answers."""
+        return self._sending.longest_wait
 
     @property
     def moved_at(self) -> float:

@@ -242,6 +242,7 @@ def _totals(status: Status) -> Iterator[str]:
         yield (
             f"delivery   {sent.delivered} delivered{last}; {sent.refused} refused; "
             f"{sent.failed} requests failed, {sent.throttled} throttled"
+            + (f"; at most {sent.rate:.2g} requests/s" if sent.rate is not None else "")
         )
     lost = ", ".join(f"{loss.amount} {loss.what} ({loss.reason})" for loss in status.losses)
     yield f"losses     {lost or 'none'}"

@@ -112,6 +112,11 @@ class Pacer:
         """Requests a second that are allowed at present, to be kept for the next start; infinite without pacing."""
         return self._rate if self._max_rate else math.inf
 
+    @property
+    def longest_wait(self) -> float:
+        """Seconds that a request waits at most at the present rate; 0 without pacing."""
+        return _LONGEST_PAUSE / self._rate if self._max_rate else 0.0
+
     def wait(self, now: float) -> float:
         """Tell how many seconds the next request has to wait; `now` is a monotonic clock's."""
         if not self._max_rate:

@@ -77,3 +77,18 @@ def test_nothing_to_send_is_no_stall() -> None:
     assert said(dataclasses.replace(WELL, unsettled_for=86400.0, waiting=0)) == []
     vitals = dataclasses.replace(WELL, pause=trouble(1), uploader_age=UPLOADER_STALLED)
     assert said(vitals) == [("uploader", Health.UNHEALTHY), ("reading", Health.DEGRADED)]
+
+
+def test_a_long_way_to_the_next_turn_is_no_trouble() -> None:
+    """In a large fleet a batch waits minutes for its turn; longer than that it is trouble."""
+    assert judge(Vitals(NOW, 0, 0, 400, 5, longest_wait=400.0), []) == ()
+    (finding,) = judge(Vitals(NOW, 0, 0, 461, 5, longest_wait=400.0), [])
+    assert (finding.health, finding.what) == (Health.UNHEALTHY, "delivery")
+
+
+@pytest.mark.parametrize(("offset", "said"), [(120.0, "120 s behind"), (-3600.0, "3600 s ahead of")])
+def test_a_wrong_clock_is_said(offset: float, said: str) -> None:
+    """It is corrected for signing, so it is only degraded."""
+    (finding,) = judge(Vitals(NOW, 0, 0, 0, 0, clock_offset=offset), [])
+    assert (finding.health, finding.what) == (Health.DEGRADED, "clock")
+    assert said in finding.reason

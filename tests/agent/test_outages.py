@@ -204,6 +204,8 @@ def test_twenty_refusals_of_two_rules_with_the_same_words_are_the_account_s(
     kept: list[tuple[int, int]] = []
 
     def happens(seconds: float) -> None:
+        # it waits on purpose, and does not stand still
+        assert clock.monotonic() - uploader.looked_at <= 5.0
         if 300 < seconds < HOUR:
             kept.append((store.waiting_count, store.dead_letters.count()))
         if not store.waiting_count:

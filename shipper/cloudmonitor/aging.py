@@ -24,8 +24,12 @@ def redated(payload: bytes, now: datetime, max_age: timedelta) -> bytes | None:
         now: the present, aware.
         max_age: how old an event may be.
     """
-    event = orjson.loads(payload)
-    moment = datetime.strptime(event["time"], "%Y%m%dT%H%M%S.%f%z")
+    try:
+        event = orjson.loads(payload)
+        moment = datetime.strptime(event["time"], "%Y%m%dT%H%M%S.%f%z")
+    except (ValueError, KeyError, TypeError):
+        # what a damaged store left of one is for the service to refuse
+        return None
     if now - moment <= max_age:
         return None
     content = f"[of {moment.isoformat(timespec='milliseconds')}, sent late] {event['content']}"

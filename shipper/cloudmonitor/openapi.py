@@ -33,9 +33,17 @@ def parameters(payloads: Sequence[bytes]) -> dict[str, str]:
     """Give the call's parameters for encoded events (see `batching.encode`)."""
     found: dict[str, str] = {}
     for number, payload in enumerate(payloads, 1):
-        event = orjson.loads(payload)
-        found |= {f"EventInfo.{number}.{parameter}": str(event[field]) for field, parameter in _FIELDS}
+        found |= {f"EventInfo.{number}.{name}": value for name, value in _fields(payload).items()}
     return found
+
+
+def _fields(payload: bytes) -> dict[str, str]:
+    """Give an event's parameters; of what a damaged store left of one too few, so that the service refuses it."""
+    try:
+        event = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        event = {"content": payload.decode("utf-8", "replace")}
+    return {parameter: str(event[field]) for field, parameter in _FIELDS if field in event}
 
 
 def _size(payload: bytes) -> int:

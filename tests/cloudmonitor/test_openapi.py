@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shipper.cloudmonitor import CustomEvent
+from shipper.cloudmonitor.aging import redated
 from shipper.cloudmonitor.client import Client
 from shipper.cloudmonitor.emulator import (
     DEFAULT_KEY_ID,
@@ -249,3 +250,12 @@ def test_a_target_that_is_too_long_is_refused_in_the_caller_s_form(emulated: Emu
 
     assert answer.status_code == 414
     assert answer.json()["Code"] == "414"
+
+
+def test_what_a_damaged_store_left_of_an_event_is_refused(client: OpenApiClient) -> None:
+    """It ends nobody's loop, and becomes a dead letter like any event that the service does not take."""
+    for payload in (b'{"content":"x","na', b"\xff", b"{}"):
+        assert client.limits.take([payload]) == 1
+        answer = client.deliver([payload])
+        assert judge(answer) is Verdict.SPLIT
+        assert redated(payload, datetime.now(UTC), timedelta(seconds=1)) is None

@@ -27,13 +27,12 @@ _REFUSED_SHARE = 0.083  # of the requests: what growth and decrease settle at fo
 _STEEPNESS = 0.2  # richer agents settle at fewer refusals, so that all end at the same rate
 _DECREASE = 0.016  # of the rate, for a refused slot
 _AGILITY = 9.0  # times the share of the limit: by so much more; a rich agent evens out with few others
-_RICH = 5  # the same, more steeply, for an agent that has much of the limit: its own slots do not collide
+_RICH = 3  # the same, more steeply, for an agent that has much of the limit: its own slots do not collide
 _YIELD = 0.03  # of the rate that has no slots yet, for a refused search
 _YIELD_AT_FIRST = 0.1  # the same while there is no slot at all
 _NUDGE = 0.1  # seconds; how far a refused slot moves at most
 _REFUSALS = 2  # in a row that a slot survives
 _ROOM = 8.0  # a run of acceptances that has a chance of exp(-8) at the usual refusals: there is room
-_LONGEST_RUN = 600  # accepted requests, after which there is room in any case: half a minute of the whole limit
 _GROWTH_WITH_ROOM = 1 / 8  # of the rate for each accepted request
 _LONGEST_PAUSE = 6.0  # mean intervals after which a request goes whatever the slots say
 _LATE = 1.0  # seconds after which a slot was missed
@@ -224,8 +223,8 @@ class Pacer:
             self._rate = min(self._rate * 2, self._top)
             return
         share = self._rate / self._max_rate
-        refused = _REFUSED_SHARE * (share * 1000) ** -_STEEPNESS * max(0.7, 1 - share) ** _RICH
-        growth = _GROWTH_WITH_ROOM if self._run > min(_ROOM / refused, _LONGEST_RUN) else self._decrease() * refused
+        refused = _REFUSED_SHARE * (share * 1000) ** -_STEEPNESS * max(0.5, 1 - share) ** _RICH
+        growth = _GROWTH_WITH_ROOM if self._run * refused > _ROOM else self._decrease() * refused
         self._rate = min(self._rate * (1 + growth), self._top)
 
     def _decrease(self) -> float:

@@ -380,10 +380,15 @@ def send_slots_unavailable(path: str, reason: str) -> None:
     _tell(logging.WARNING, "send_slots_unavailable", said, path=path, reason=reason)
 
 
+def off_by(seconds: float) -> str:
+    """Say how far this host's clock is off one that is so many seconds ahead of it: `7 s behind`, `7 s ahead of`."""
+    return f"{abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'}"
+
+
 def clock_off(seconds: float) -> None:
     """Tell that this host's clock is far from the service's, and that requests are signed with the service's."""
     said = (
-        f"This host's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} the service's: set it. "
+        f"This host's clock is {off_by(seconds)} the service's: set it. "
         "Requests are signed with the service's time meanwhile."
     )
     _tell(logging.WARNING, "clock_off", said, seconds=seconds)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from shipper.agent.status import Finding, Health, printable_path
 from shipper.tailing.condition import FileState
+from shipper.telemetry import off_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Findin
         said = f"set aside, for they take too long again and again: {', '.join(sorted(vitals.aside))}"
         found.append(Finding(Health.DEGRADED, "rules", said))
     if vitals.clock_offset:
-        off = f"{abs(vitals.clock_offset):.0f} s {'behind' if vitals.clock_offset > 0 else 'ahead of'}"
+        off = off_by(vitals.clock_offset)
         said = f"this host's clock is {off} the service's; requests are signed with the service's time"
         found.append(Finding(Health.DEGRADED, "clock", said))
     for storm in vitals.storms:

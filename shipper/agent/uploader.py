@@ -160,11 +160,10 @@ class Uploader:
     def _next_batch(self) -> list[Waiting]:
         """Give the events to send now; waits for some, and for more while a batch is not full and just one went."""
         self._pauses.look()
-        events, is_full = self._due()
-        if not events:
+        if not self._store.waiting_count:
             self._pauses.idle(IDLE_WAIT)
             return []
-        if not is_full and not self._pauses.draining:
+        if not self._is_full() and not self._pauses.draining:
             rest = self._sending.sent_at + self._linger - self._clock.monotonic()
             if rest > 0:
                 self._pauses.idle(rest)
@@ -172,16 +171,20 @@ class Uploader:
                     return []
         if not self._sending.take_turn(more=self._store.waiting_count > self._limits.events):
             return []
-        events, _ = self._due()
+        events = self._due()
         # while all are refused each try is another one: it may be that only some are to be
-        return [random.choice(events)] if self._account_refuses else events  # noqa: S311  no secret
+        return [random.choice(events)] if self._account_refuses and events else events  # noqa: S311  no secret
 
-    def _due(self) -> tuple[list[Waiting], bool]:
-        """Give the events whose turn it is, in the order in which they were made; and whether no more would fit."""
+    def _is_full(self) -> bool:
+        """Tell whether what waits fills a request; costs no query."""
+        count = self._store.waiting_count
+        # with what stands around and between them
+        return count >= self._limits.events or self._store.waiting_bytes + count + 1 > self._limits.total
+
+    def _due(self) -> list[Waiting]:
+        """Give the events whose turn it is, as many as one request takes, in the order in which they were made."""
         events = self._store.next_events(self._limits.events)
-        fitting = self._limits.take(event.payload for event in events)
-        is_full = fitting < len(events) or fitting == self._limits.events
-        return sorted(events[:fitting], key=attrgetter("seq")), is_full
+        return sorted(events[: self._limits.take(event.payload for event in events)], key=attrgetter("seq"))
 
     def _deliver(self, events: Sequence[Waiting]) -> None:
         """Send a batch; a refused one is halved until the refused event is alone (spec, section 6)."""

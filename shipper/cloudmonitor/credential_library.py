@@ -10,9 +10,6 @@ from shipper.errors import CredentialsError
 if TYPE_CHECKING:
     from shipper.cloudmonitor.credentials import Source
 
-LIFE = 60.0
-"""Seconds after which the library is asked again; it keeps and renews keys itself."""
-
 
 def of_library(where: str, mode: str) -> Source:
     """Give the source that asks the library, which reads the same file and profile.

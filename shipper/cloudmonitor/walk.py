@@ -18,6 +18,7 @@ from shipper.cloudmonitor.advice import advise
 from shipper.cloudmonitor.custom_event import CustomEvent
 from shipper.cloudmonitor.verdict import Verdict, judge
 from shipper.errors import CredentialsError, TransportError
+from shipper.telemetry import off_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,8 +134,7 @@ def _report(client: Client, hostname: str) -> Iterator[Step]:
     answer = _ask(client, event)
     offset = client.clock_offset
     if offset:
-        off = f"{abs(offset):.0f} s {'behind' if offset > 0 else 'ahead of'}"
-        yield Step("clock", True, f"this host's is {off} the service's", "set it (NTP)")
+        yield Step("clock", True, f"this host's is {off_by(offset)} the service's", "set it (NTP)")
         # the first request may have been refused for its date alone
         answer = _ask(client, event)
     elif answer.server_date is None:

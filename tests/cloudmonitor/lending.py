@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from shipper.cloudmonitor import rpc_signing
+from tests.cloudmonitor.recording import LoopbackServer
 
 ROLES = "/latest/meta-data/ram/security-credentials/"
 
 
-class LendingServer:
+class LendingServer(LoopbackServer):
     """Lends numbered keys, so that a test knows how often it was asked.
 
     Attributes:
@@ -53,15 +53,7 @@ class LendingServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
     def answer(self, handler: BaseHTTPRequestHandler, body: bytes) -> None:
         """Answer one request."""

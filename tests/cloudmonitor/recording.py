@@ -29,7 +29,29 @@ class Recorded:
         return found[0] if found else None
 
 
-class RecordingServer:
+class LoopbackServer:
+    """Serves HTTP on a port of loopback in a thread of its own, from its making to `stop`."""
+
+    def __init__(self, handler: type[BaseHTTPRequestHandler], certificate: Path | None = None) -> None:
+        """Listen; with TLS when given a PEM file of key and certificate."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class RecordingServer(LoopbackServer):
     """Records every request; `answer` writes the answer to it."""
 
     def __init__(self, certificate: Path | None = None) -> None:
@@ -50,21 +72,7 @@ class RecordingServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        if certificate:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-            self.url = self.url.replace("http:", "https:")
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler, certificate)
 
     @property
     def last(self) -> Recorded:

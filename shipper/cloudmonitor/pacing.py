@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 _FIRST_SHARE = 1 / 20  # of the limit: one request a second of the account's twenty
 _LOWEST_SHARE = 1 / 20_000  # of the limit: half of what each of 10,000 agents may have
 _MARGIN = 1.05  # spaces an agent's requests by 5 % more than the limit asks: they may arrive closer than they were sent
-_FRAME = 20.4  # intervals of the limit: the period all others are a power of two of; 1.02 s, so that slots
-# drift through the service's seconds and none is for ever the first in one
+_FRAME = 21.0  # intervals of the limit: the period all others are a power of two of; 1.05 s, so that slots
+# drift through the service's seconds, none is for ever the first in one, and a request that arrives 50 ms early fits
 _SLOTS = 10.0  # slots that carry an agent's rate: what one gained or lost slot changes
 _REFUSED_SHARE = 0.083  # of the requests: what growth and decrease settle at for a rate of a thousandth of the limit
 _STEEPNESS = 0.2  # richer agents settle at fewer refusals, so that all end at the same rate
 _DECREASE = 0.016  # of the rate, for a refused slot
 _AGILITY = 9.0  # times the share of the limit: by so much more; a rich agent evens out with few others
-_RICH = 3  # the same, more steeply, for an agent that has much of the limit: its own slots do not collide
+_RICH = 2.5  # the same, more steeply, for an agent that has much of the limit: its own slots do not collide
 _YIELD = 0.03  # of the rate that has no slots yet, for a refused search
 _YIELD_AT_FIRST = 0.1  # the same while there is no slot at all
 _NUDGE = 0.1  # seconds; how far a refused slot moves at most
+_DENSE = 0.02  # of the limit: whose slots are so dense tries a refused one again at once, for the limit has room soon
 _REFUSALS = 2  # in a row that a slot survives
 _ROOM = 8.0  # a run of acceptances that has a chance of exp(-8) at the usual refusals: there is room
 _GROWTH_WITH_ROOM = 1 / 8  # of the rate for each accepted request
@@ -72,7 +73,8 @@ class Pacer:
 
     - Requests go in slots, and where slots carry less than the rate, at random moments: an accepted one becomes a slot.
     - A slot that is refused moves by a random part of 0.1 s, so that slots push each other apart; the rate
-      decreases by some 2 %. Refused three times in a row it is given up.
+      decreases by some 2 %. Refused three times in a row it is given up. An agent that has much of the limit tries
+      it again after that part of 0.1 s, one that has little when it comes back.
     - A random request that is refused lowers the rate towards what the slots carry.
     - Each accepted request raises the rate so little that growth and decrease balance at 8 % of refusals for a poor
       agent and at less for a richer one. All see the same refusals, so the rich shrink and the poor grow.
@@ -191,8 +193,8 @@ class Pacer:
         self._rate = max(rate, self._max_rate * _LOWEST_SHARE)
         if slot.period:
             if slot.refusals < _REFUSALS and self._carried <= self._rate * (1 + 1 / _SLOTS):
-                moved = self._returning(slot, now)
-                heapq.heappush(self._slots, _Slot(moved.due + self._random() * _NUDGE, slot.period, slot.refusals + 1))
+                again = now if self._rate > self._max_rate * _DENSE else self._returning(slot, now).due
+                heapq.heappush(self._slots, _Slot(again + self._random() * _NUDGE, slot.period, slot.refusals + 1))
             else:
                 self._carried -= 1 / slot.period
         self._look(now)

@@ -77,7 +77,7 @@ class Agent:
         self._client = connect(config)
         self._lock = StateLock(config.state_path)
         self._rule_files.keep(rulebook)
-        self._store = Store(config.state_path, batching.encode)
+        self._store = Store(config.state_path, batching.encode, remember=config.store.remember_delivered)
         if self._store.begun_anew:
             # durable before anything is read: `start_at` would pass over lines whose position was lost (hazard 5.3)
             self._store.know({source.name: source.paths for source in config.source})

@@ -96,7 +96,7 @@ class StoreTable:
     storm_backlog: int = key(10_000, kinds.parse_count)
     max_dead_letters: int = key(10_000, kinds.parse_count)
     min_free_disk: int = key("256MiB", kinds.parse_size)
-    remember_delivered: int = key(1_000_000, kinds.parse_count, later=True)
+    remember_delivered: int = key(1_000_000, kinds.parse_count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

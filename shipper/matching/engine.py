@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from shipper.events import Event
 from shipper.matching.judge import Judge
 from shipper.matching.lane import Lane
 from shipper.matching.limits import Limits
@@ -21,8 +22,8 @@ from shipper.matching.spelling import spelling_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from shipper.events import Block, Event, Origin, Unjudged
-    from shipper.matching.composer import Host
+    from shipper.events import Block, Origin, Unjudged
+    from shipper.matching.composer import Draft, Host, TimeBefore
     from shipper.matching.plan import Plan
     from shipper.matching.quarantine import Quarantine
     from shipper.matching.records import LogRecord
@@ -66,6 +67,8 @@ class Engine:
         clock: Callable[[], float] = float,
         limits: Limits | None = None,
         quarantine: Quarantine | None = None,
+        drafting: bool = False,
+        time_before: TimeBefore | None = None,
     ) -> None:
         """Prepare.
 
@@ -78,11 +81,14 @@ class Engine:
             clock: seconds, by which the rules' time is told in their tallies; by default it stands still.
             limits: what thresholds and throttles remember, to be told of these rules; None begins with nothing.
             quarantine: sets rules aside whose searches take too long again and again; None lets them judge on.
+            drafting: whether what limits would judge is left to the engine that `settle` is called of; see `draft`.
+            time_before: gives the time of a record that carries none; None takes the time of reading.
         """
         self.rules = tuple(rules)
         self.limits = Limits() if limits is None else limits
         self.quarantine = quarantine
-        self._judge = Judge(rules, host, match_timeout, self.limits, quarantine, group_id, clock)
+        counted = None if drafting else self.limits
+        self._judge = Judge(rules, host, match_timeout, counted, quarantine, group_id, clock, time_before)
         self._for_any_source = for_any_source
         self._lanes: dict[tuple[bool | str | None, ...], Lane] = {}
         self._missed: list[Missed] = []
@@ -119,12 +125,24 @@ class Engine:
         """Give the events of a block, in the order offset, then rule; those of rules in the shadow are among them."""
         return self.match_records(block)[0]
 
+    def draft(self, block: Block) -> list[Event | Draft]:
+        """Give what comes of a block before rules with limits have had their say, in the order offset, then rule."""
+        return self._match(block)[0]
+
+    def settle(self, draft: Draft) -> Sequence[Event]:
+        """Give what limits make of a draft, which another engine of the same rules may have made."""
+        return self._judge.settle(draft, self.limits)
+
     def finish(self) -> list[Event]:
         """Give the events that tell what throttles hold back, when nothing more is matched."""
         return self.limits.finish()
 
     def match_records(self, block: Block) -> tuple[list[Event], set[int]]:
         """Give the events of a block, see `match`, and the offsets of the records that made some or were counted."""
+        made, wanted = self._match(block)
+        return [each for each in made if isinstance(each, Event)], wanted
+
+    def _match(self, block: Block) -> tuple[list[Event | Draft], set[int]]:
         origins = (block.origin, *block.others)
         lane = self._lane_of(origins, escaped=is_escaped(block))
         if not lane.rules:
@@ -134,7 +152,7 @@ class Engine:
             plan = lane.see(block.data)
         if self.quarantine is not None:
             self.quarantine.release()
-        events: list[Event] = []
+        events: list[Event | Draft] = []
         wanted: set[int] = set()
         judged = 0
         for record, places, found in self._proposed(lane, plan, block):

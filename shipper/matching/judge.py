@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from shipper.events import Block, Event, Origin
-    from shipper.matching.composer import Draft, Host
+    from shipper.matching.composer import Draft, Host, TimeBefore
     from shipper.matching.limits import Limits
     from shipper.matching.quarantine import Quarantine
     from shipper.matching.records import LogRecord
@@ -41,23 +41,24 @@ class Judge:
         rules: Sequence[Rule],
         host: Host,
         match_timeout: float,
-        limits: Limits,
+        limits: Limits | None,
         quarantine: Quarantine | None,
         group_id: int = 0,
         clock: Callable[[], float] = float,
+        time_before: TimeBefore | None = None,
     ) -> None:
-        """Prepare; see `Engine`."""
+        """Prepare; see `Engine`. Without limits, what they would judge is given as drafts, for `settle`."""
         self._limits = limits
         self._quarantine = quarantine
         self.unjudged_forgotten = 0
         self._clock = clock
-        self._prepared = {rule.id: _Prepared(rule, host, match_timeout, group_id) for rule in rules}
+        self._prepared = {rule.id: _Prepared(rule, host, match_timeout, group_id, time_before) for rule in rules}
         self.tallies = {name: prepared.tally for name, prepared in self._prepared.items()}
         self._unjudged: list[Unjudged] = []
 
     def judge(
         self, rule: Rule, record: LogRecord, block: Block, origin: Origin, found: Pattern | None = None
-    ) -> Sequence[Event] | None:
+    ) -> Sequence[Event | Draft] | None:
         """Give what comes of a record; None when the rule does not match, or ignores it.
 
         That is its event as a rule; none when the rule's limits keep it back, and perhaps some that tell of others.
@@ -92,23 +93,16 @@ class Judge:
         tally.matched += 1
         if rule.threshold is None and rule.throttle is None:
             return (prepared.composer.compose(found, record, block, origin),)
-        return self._limited(rule, prepared.composer.draft(found, record, block, origin), block, tally)
+        draft = prepared.composer.draft(found, record, block, origin)
+        if self._limits is None:
+            return (draft,)
+        return _limited(rule, self._limits, draft, block.read_at.timestamp(), tally)
 
-    def _limited(self, rule: Rule, draft: Draft, block: Block, tally: Tally) -> Sequence[Event]:
-        now, count = block.read_at.timestamp(), 1
-        if rule.threshold is not None:
-            count = self._limits.count(rule, draft.key(rule.threshold.by), draft.time.timestamp(), now)
-            if not count:
-                tally.below += 1
-                return ()
-        if rule.throttle is None:
-            return (draft.event(count),)
-        events, passes = self._limits.throttle(rule, draft.key(rule.throttle.by), draft, now)
-        if passes:
-            events.append(draft.event(count))
-        else:
-            tally.held += 1
-        return events
+    def settle(self, draft: Draft, limits: Limits) -> Sequence[Event]:
+        """Give what comes of a draft, perhaps another process's, as a rule with limits; on its own time."""
+        prepared = self._prepared[draft.rule]
+        draft.adopt(prepared.composer)
+        return _limited(prepared.rule, limits, draft, draft.time.timestamp(), prepared.tally)
 
     def sift(self, rule: Rule, sieve: Sieve, block: Block) -> list[tuple[int, Pattern]]:
         """Search every record of a block; gives the numbers of those that the rule matches, with their matches."""
@@ -140,9 +134,9 @@ class Judge:
         except _STOPPED:
             prepared.tally.timed_out += 1
             if self._quarantine is not None:
-                self._quarantine.strike(prepared.rule)
+                self._quarantine.strike(prepared.rule.id)
             if len(self._unjudged) < MAX_UNJUDGED:
-                self._unjudged.append(Unjudged(prepared.rule, block.path, record.offset, len(record.raw), TIMEOUT))
+                self._unjudged.append(Unjudged(prepared.rule.id, block.path, record.offset, len(record.raw), TIMEOUT))
             else:
                 self.unjudged_forgotten += 1
             return None
@@ -160,11 +154,30 @@ class Judge:
         return taken
 
 
+def _limited(rule: Rule, limits: Limits, draft: Draft, now: float, tally: Tally) -> Sequence[Event]:
+    count = 1
+    if rule.threshold is not None:
+        count = limits.count(rule, draft.key(rule.threshold.by), draft.time.timestamp(), now)
+        if not count:
+            tally.below += 1
+            return ()
+    if rule.throttle is None:
+        return (draft.event(count),)
+    events, passes = limits.throttle(rule, draft.key(rule.throttle.by), draft, now)
+    if passes:
+        events.append(draft.event(count))
+    else:
+        tally.held += 1
+    return events
+
+
 class _Prepared:
     """A rule with what judges by it."""
 
-    def __init__(self, rule: Rule, host: Host, match_timeout: float, group_id: int) -> None:
-        self.rule = rule.id
+    def __init__(
+        self, rule: Rule, host: Host, match_timeout: float, group_id: int, time_before: TimeBefore | None
+    ) -> None:
+        self.rule = rule
         self.tally = Tally()
         self.timeout = rule.timeout or match_timeout
-        self.composer = Composer(rule, host, self.tally, self.timeout, group_id)
+        self.composer = Composer(rule, host, self.tally, self.timeout, group_id, time_before)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from shipper.errors import StateError
 from shipper.events import LimitState
-from shipper.outbox import dead_letters, rows
+from shipper.outbox import dead_letters, delivered, passes, rows
 from shipper.outbox.schema import BYTES_READ, VERSION, refuse_newer, version_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from shipper.events import Checkpoint
     from shipper.outbox.dead_letters import DeadLetter, Noted
+    from shipper.outbox.passes import Pass
 
 _AT_ONCE = 100
 
@@ -107,6 +108,14 @@ class StoreReader:
     def unjudged_forgotten(self) -> int:
         """Tell how many older places are not kept any more."""
         return self._counter(dead_letters.UNJUDGED_FORGOTTEN)
+
+    def delivered(self) -> Iterator[bytes]:
+        """Give the ids of the events that were delivered lately, in their short form."""
+        return delivered.split(self._query(delivered.READ))
+
+    def passes(self) -> list[Pass]:
+        """Give how far backfills have come."""
+        return self._query(passes.READ, make=passes.pass_of)
 
     def close(self) -> None:
         """Close the connection."""

@@ -26,6 +26,7 @@ READ_LOSSES = "SELECT what, reason, amount FROM losses"
 WRITE_COUNTER = "INSERT OR REPLACE INTO counters (name, amount) VALUES (?, ?)"
 READ_COUNTER = "SELECT amount FROM counters WHERE name = ?"
 READ_WAITING = f"SELECT rule, count(*), sum(length(payload)) FROM outbox WHERE seq NOT IN ({NOTED}) GROUP BY rule"  # noqa: S608
+READ_WAITING_IDS = f"SELECT event_id FROM outbox WHERE seq NOT IN ({NOTED})"  # noqa: S608
 READ_OUTBOX = "SELECT seq, rule, length(payload) FROM outbox ORDER BY seq"
 SETTLE_EVENT = "DELETE FROM outbox WHERE seq = ?"
 READ_EVENTS = "SELECT seq, rule, event_id, payload FROM outbox WHERE seq IN (SELECT value FROM json_each(?))"

@@ -200,6 +200,7 @@ def _rewind(into: sqlite3.Connection) -> None:
     into.execute("DELETE FROM past")
     # what was counted comes again
     into.execute("DELETE FROM limits")
+    into.execute("DELETE FROM passes")
     into.execute("DELETE FROM files WHERE finished")
     into.execute("UPDATE files SET offset = 0, guard_length = 0, line = 0")
 

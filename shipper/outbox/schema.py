@@ -138,6 +138,12 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # events of the outbox that are gone and not removed yet, a JSON array of their numbers for each batch
         "CREATE TABLE acknowledged (batch INTEGER PRIMARY KEY, events TEXT NOT NULL)",
     ),
+    (
+        # ids of events that were delivered, 16 bytes each, one after the other, a row for each batch
+        "CREATE TABLE delivered (batch INTEGER PRIMARY KEY, ids BLOB NOT NULL)",
+        # how far a backfill has judged a content: the digests of the rules, 8 bytes each, and the place as a JSON array
+        "CREATE TABLE passes (id INTEGER PRIMARY KEY, rules BLOB NOT NULL, place TEXT NOT NULL)",
+    ),
 )
 VERSION = len(MIGRATIONS)
 

@@ -185,6 +185,26 @@ def _is_batch(row: Mapping[str, object]) -> bool:
     return isinstance(numbers, list) and all(isinstance(number, int) for number in numbers)
 
 
+def _is_pass(row: Mapping[str, object]) -> bool:
+    try:
+        place = json.loads(str(row["place"]))
+    except ValueError:
+        return False
+    kinds = [str] * 2 + [int] * 5 + [str] * 2 + [int] * 3 + [bool] + [int] * 3
+    rules = row["rules"]
+    return (
+        isinstance(rules, bytes)
+        and len(rules) % 8 == 0
+        and isinstance(place, list)
+        and [type(value) for value in place] == kinds
+    )
+
+
+def _are_ids(row: Mapping[str, object]) -> bool:
+    ids = row["ids"]
+    return isinstance(ids, bytes) and len(ids) % 16 == 0
+
+
 def _is_history(row: Mapping[str, object]) -> bool:
     try:
         times = json.loads(str(row["modified"]))
@@ -231,6 +251,8 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, object]], bool]] = {
     "acknowledged": _is_batch,
     "dead_letters": _is_event,
     "unjudged": _is_place,
+    "delivered": _are_ids,
+    "passes": _is_pass,
     "sources": _is_source,
     "limits": _is_limit,
     "losses": _is_loss,

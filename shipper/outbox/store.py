@@ -27,6 +27,8 @@ from shipper.outbox import dead_letters, rows
 from shipper.outbox.acknowledged import Acknowledged
 from shipper.outbox.backlog import Backlog, Movement
 from shipper.outbox.database import Database
+from shipper.outbox.delivered import Delivered
+from shipper.outbox.passes import Passes
 from shipper.outbox.schema import BYTES_READ, POSITIONS_LOST, SEND_RATE
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from shipper.events import Checkpoint, Event, FileIdentity, History, Loss, Unjudged
     from shipper.outbox.dead_letters import Refusal
+    from shipper.outbox.passes import Pass
 
 QUEUE_FULL = "queue_full"
 _AT_ONCE = 1000
@@ -65,15 +68,20 @@ class Store:
     Attributes:
         file: the database.
         dead_letters: what was refused, or not judged.
+        delivered: which events were delivered lately.
+        passes: how far backfills have come.
     """
 
-    def __init__(self, directory: Path, encode: Callable[[Event], bytes], name: str = "shipper.db") -> None:
+    def __init__(
+        self, directory: Path, encode: Callable[[Event], bytes], name: str = "shipper.db", *, remember: int = 0
+    ) -> None:
         """Open or create the database.
 
         Args:
             directory: the state directory; its lock must be held by the caller.
             encode: gives the form in which an event waits and is sent.
             name: the database's file name.
+            remember: ids of delivered events that are kept.
 
         Raises:
             StateError: it cannot be opened, or belongs to a newer version.
@@ -85,6 +93,8 @@ class Store:
         self._lock = self._database.lock
         self._backlog = Backlog()
         self.dead_letters = dead_letters.DeadLetters(self._database, self._moving)
+        self.delivered = Delivered(self._database, remember)
+        self.passes = Passes(self._database)
         self._acknowledged = Acknowledged()
         self._in_flight: frozenset[int] = frozenset()
         with self._database.transaction() as run:
@@ -182,6 +192,7 @@ class Store:
         scanned: Mapping[str, Sequence[str]] | None = None,
         limits: Sequence[LimitState] = (),
         unjudged: Sequence[Unjudged] = (),
+        passes: Sequence[Pass] = (),
         read: int = 0,
     ) -> None:
         """Commit what one pass over the files changed, all of it or nothing.
@@ -196,6 +207,7 @@ class Store:
             scanned: sources whose first scan is complete, with their globs.
             limits: what thresholds and throttles remember otherwise than before.
             unjudged: places that rules did not judge.
+            passes: how far a backfill has come with contents.
             read: bytes that were matched to come to these checkpoints; skipped ones are among `losses`.
         """
         payloads = [(event.rule, event.id, self._encode(event)) for event in events]
@@ -211,6 +223,7 @@ class Store:
                     run.execute(rows.WRITE_HISTORY, rows.history_row(log, history))
             rows.write_limits(run, limits)
             dead_letters.note(run, unjudged)
+            self.passes.record(run, passes)
             run.executemany(rows.ADD_LOSS, [(loss.what, loss.reason, loss.amount) for loss in losses])
             run.executemany(rows.WRITE_SOURCE, rows.source_rows(scanned or {}))
             if read:
@@ -219,6 +232,10 @@ class Store:
                 last = rows.write_events(run, payloads)
                 first = last - len(payloads) + 1
                 moved.join((seq, rule, len(payload)) for seq, (rule, _, payload) in enumerate(payloads, first))
+
+    def waiting_ids(self) -> list[str]:
+        """Give the ids of the events that wait."""
+        return [event_id for (event_id,) in self._query(rows.READ_WAITING_IDS)]
 
     def next_events(self, limit: int) -> list[Waiting]:
         """Give the events whose turn it is, at most `limit`; they stay until they are settled.
@@ -244,6 +261,7 @@ class Store:
             numbers = [event.seq for event in gone]
             if gone:
                 self._acknowledged.note(run, numbers, is_last=len(gone) == self._backlog.count)
+                self.delivered.note(run, (event.event_id for event in gone))
         self._in_flight = self._in_flight.difference(numbers)
 
     def drop_oldest(self, limit_bytes: int) -> int:

@@ -187,10 +187,6 @@ def test_what_files_inherit_from_their_source(tmp_path: Path) -> None:
         ),
         ('[cloudmonitor]\nendpoint = "HTTP://metrichub.example"\n', ":2:1: plain http to metrichub.example would"),
         ('[http]\nlisten = "127.0.0.1:9595"\n', ":2:1: 'listen' is not supported by this version yet; leave it out"),
-        (
-            "[store]\nremember_delivered = 5\n",
-            ":2:1: 'remember_delivered' is not supported by this version yet other than 1000000; leave it out",
-        ),
         ("[source.multiline]\npreset = 'java'\n", ":1:1: 'source' must be an array of tables: write [[source]]"),
         (
             SOURCE + "[source.multiline]\nmax_lines = 3\n",

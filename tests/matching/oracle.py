@@ -23,7 +23,7 @@ def plain_loop(rules: Sequence[Rule], block: Block, host: Host, timeout: float) 
             if rule.applies_to(block.origin.source):
                 made = judge.judge(rule, record, block, block.origin)
                 if made is not None:
-                    events += made
+                    events += [each for each in made if isinstance(each, Event)]
                     if rule.final:
                         break
     return events

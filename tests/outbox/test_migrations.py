@@ -14,6 +14,7 @@ import pytest
 from shipper.errors import StateError
 from shipper.events import Checkpoint, FileIdentity, Fingerprint, History, LimitState, LineState, Unjudged
 from shipper.outbox import schema
+from shipper.outbox.passes import Pass
 from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Store
 from tests.outbox.test_store import checkpoint, encode, event
@@ -30,6 +31,7 @@ LOSSES = {
     6: {("bytes", "nul"): 7, ("events", "x"): 1},
     7: {("bytes", "nul"): 7, ("events", "x"): 1},
     8: {("bytes", "nul"): 7, ("events", "x"): 1},
+    9: {("bytes", "nul"): 7, ("events", "x"): 1},
 }
 LIMITS = [
     LimitState("a", "threshold", b"k" * 16, b"[1700000000.5,[1700000000.25,1700000000.5]]"),
@@ -39,6 +41,25 @@ UNJUDGED = [
     Unjudged("a", "/var/log/\udcff.log", 12, 34, "timeout"),
     Unjudged("a", "/var/log/app.log", 2**40, 2**41, "set_aside"),
 ]
+
+PASSES = [
+    Pass(
+        frozenset({b"r" * 8, b"s" * 8}),
+        Checkpoint(FileIdentity(2**63 + 5, 2**64 - 1, 42), "/var/log/\udcff.log.1.gz", "app", 2**40,
+                   Fingerprint(64, b"h" * 16), Fingerprint(32, b"g" * 16), LineState.TAKEN, 1700000000123456789,
+                   finished=True),
+        2**33,
+        2**32 - 1,
+        77,
+    ),
+    Pass(
+        frozenset({b"t" * 8}),
+        Checkpoint(FileIdentity(0, 7), "-", "", 5, Fingerprint(3, b"h"), Fingerprint(2, b"g")),
+        0,
+        0,
+        0,
+    ),
+]  # fmt: skip
 
 
 def histories(version: int) -> dict[str, History]:
@@ -91,6 +112,8 @@ def test_a_store_of_every_version_keeps_everything_and_works(version: int, tmp_p
     assert store.limits() == (LIMITS if version >= 7 else [])
     with closing(StoreReader(tmp_path)) as reader:
         assert [noted.place for noted in reader.unjudged()] == (UNJUDGED if version >= 8 else [])
+        assert reader.passes() == (PASSES if version >= 9 else [])
+        assert list(reader.delivered()) == ([b"i" * 16, b"j" * 16, b"k" * 16] if version >= 9 else [])
     store.record([checkpoint(7)], [event(1)], read=1)
     store.close()
     again = Store(tmp_path, encode)

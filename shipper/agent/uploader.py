@@ -55,6 +55,7 @@ class Uploader:
         delivered: Callable[[Sequence[Waiting]], None] | None = None,
         slots: SendSlots | None = None,
         clock: WaitingClock = HOST_CLOCK,
+        most: int | None = None,
     ) -> None:
         """Prepare; nothing is sent before `run`.
 
@@ -66,8 +67,10 @@ class Uploader:
             delivered: called after events were acknowledged and removed.
             slots: shared with others of this host; None shares with nobody.
             clock: tells the time.
+            most: how many events are delivered; what waits beyond stays. None for all.
         """
         self._store = store
+        self._left = most
         self._limits = client.limits
         self._linger = settings.linger if settings.max_requests_per_second else 0.0
         self._max_dead_letters = max_dead_letters
@@ -97,6 +100,11 @@ class Uploader:
     def longest_wait(self) -> float:
         """Seconds that a batch waits for its turn at most, while the service answers."""
         return self._sending.longest_wait
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether as many events were delivered as were wanted."""
+        return self._left == 0
 
     @property
     def moved_at(self) -> float:
@@ -155,12 +163,12 @@ class Uploader:
         self._pauses.drain(seconds)
 
     def _is_over(self) -> bool:
-        return self._pauses.draining and (self._store.waiting_count == 0 or self._pauses.is_late)
+        return self._pauses.draining and (self._store.waiting_count == 0 or self._pauses.is_late or self.has_enough)
 
     def _next_batch(self) -> list[Waiting]:
         """Give the events to send now; waits for some, and for more while a batch is not full and just one went."""
         self._pauses.look()
-        if not self._store.waiting_count:
+        if not self._store.waiting_count or self.has_enough:
             self._pauses.idle(IDLE_WAIT)
             return []
         if not self._is_full() and not self._pauses.draining:
@@ -183,7 +191,8 @@ class Uploader:
 
     def _due(self) -> list[Waiting]:
         """Give the events whose turn it is, as many as one request takes, in the order in which they were made."""
-        events = self._store.next_events(self._limits.events)
+        most = self._limits.events
+        events = self._store.next_events(most if self._left is None else min(most, self._left))
         return sorted(events[: self._limits.take(event.payload for event in events)], key=attrgetter("seq"))
 
     def _deliver(self, events: Sequence[Waiting]) -> None:
@@ -209,6 +218,8 @@ class Uploader:
         self._refusals.end()
         self._account_refuses = False
         self._store.acknowledge(events)
+        if self._left is not None:
+            self._left -= len(events)
         telemetry.events_delivered(len(events))
         if self._delivered is not None:
             self._delivered(events)

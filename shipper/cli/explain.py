@@ -160,7 +160,7 @@ def _look(name: str, source: SourceTable | None, number: int | None) -> tuple[_F
                 raise ShipperError(f"{name}: {log.fault}")
             if number is not None:
                 raise ShipperError(f"{name}: there is no line {number}; it has {log.lines}")
-    except (UnreadableError, ValueError) as error:
+    except UnreadableError as error:
         raise ShipperError(f"{name}: {error}") from None
     return None, sample
 

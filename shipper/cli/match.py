@@ -141,7 +141,7 @@ def _each(
                     if log.fault is not None:
                         faulty += 1
                         say_error(f"{name}: {log.fault}")
-            except (UnreadableError, ValueError) as error:
+            except UnreadableError as error:
                 unopened += 1
                 say_error(f"{name}: {error}")
         finish()

@@ -11,16 +11,17 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from shipper.cli.streams import StreamedLog, is_stream
 from shipper.cli.terminal import say
 from shipper.events import Origin
 from shipper.tailing.archives import open_content
 from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.formats import assembler_of
+from shipper.tailing.streams import StreamedLog, is_stream
 from shipper.tailing.tailer import Halt, Tailer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
     from shipper.config.model import SourceTable
     from shipper.events import Block, Loss
@@ -100,13 +101,12 @@ def open_log(name: str, source: SourceTable | None) -> Iterator[OpenLog]:
 
     Raises:
         UnreadableError: it is missing, not permitted, or nothing that can be read.
-        ValueError: a stream is compressed with something that can be read from files only; the message names it.
     """
     if name == STDIN:
         stream = sys.stdin.buffer
         if stream.isatty():
             say("Lines are read from the terminal; Ctrl-D ends them.", "dim")
-        yield OpenLog(StreamedLog(stream), name, source)
+        yield OpenLog(_read_stream(stream), name, source)
     elif os.path.isdir(name):
         raise UnreadableError(f"is a directory; name the files in it, such as {os.path.join(name, '*.log')}")
     elif is_stream(name):
@@ -115,10 +115,17 @@ def open_log(name: str, source: SourceTable | None) -> Iterator[OpenLog]:
         except OSError as error:
             raise UnreadableError(error.strerror or str(error), error.errno) from None
         with pipe:
-            yield OpenLog(StreamedLog(pipe), name, source)
+            yield OpenLog(_read_stream(pipe), name, source)
     else:
         with closing(_open_file(name)) as content:
             yield OpenLog(content, name, source, os.stat(name).st_mtime)
+
+
+def _read_stream(stream: BinaryIO) -> StreamedLog:
+    try:
+        return StreamedLog(stream)
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from None
 
 
 def _open_file(name: str) -> LogFile | CompressedLog:

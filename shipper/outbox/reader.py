@@ -77,8 +77,8 @@ class StoreReader:
         """Give number and encoded bytes of the events that wait, by rule."""
         return {rule: (count, size) for rule, count, size in self._query(rows.READ_WAITING)}
 
-    def limits(self, kind: str) -> list[LimitState]:
-        """Give what limits of a kind remember."""
+    def limits(self, kind: str | None = None) -> list[LimitState]:
+        """Give what limits of a kind, or all, remember."""
         return [LimitState(*row) for row in self._query(rows.READ_LIMITS, (kind,))]
 
     def dead_letter_count(self) -> int:

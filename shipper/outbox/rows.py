@@ -54,6 +54,7 @@ FORGET_HISTORY = "DELETE FROM histories WHERE log = ?"
 READ_LIMITS = "SELECT rule, kind, key, state FROM limits WHERE ?1 IS NULL OR kind = ?1"
 WRITE_LIMIT = "INSERT OR REPLACE INTO limits (rule, kind, key, state) VALUES (?, ?, ?, ?)"
 FORGET_LIMIT = "DELETE FROM limits WHERE rule = ? AND kind = ? AND key = ?"
+FORGET_LIMITS = "DELETE FROM limits"
 FORGET_PAST = "DELETE FROM past WHERE log = ?"
 
 # device and inode are unsigned numbers of 64 bits, SQLite's are signed

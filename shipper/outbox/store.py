@@ -233,6 +233,13 @@ class Store:
                 first = last - len(payloads) + 1
                 moved.join((seq, rule, len(payload)) for seq, (rule, _, payload) in enumerate(payloads, first))
 
+    def forget_backfills(self) -> None:
+        """Forget how far backfills came and what they delivered; what waits, or was refused, stays."""
+        self.passes.forget()
+        self.delivered.forget()
+        with self._database.transaction() as run:
+            run.execute(rows.FORGET_LIMITS)
+
     def waiting_ids(self) -> list[str]:
         """Give the ids of the events that wait."""
         return [event_id for (event_id,) in self._query(rows.READ_WAITING_IDS)]

@@ -28,13 +28,11 @@ class Content(Protocol):
 
 
 class Sequel(Protocol):
-    """What the file after this one begins with: a record may begin here and end there (hazards 4.1, 4.2, 4.3).
+    """What the file after this one begins with: a record may begin here and end there (hazards 4.1, 4.2, 4.3)."""
 
-    Attributes:
-        data: its first bytes, read before the end of this file is: what came before them is there then.
-    """
-
-    data: bytes
+    @property
+    def data(self) -> bytes:
+        """Its first bytes, read before the end of this file is: what came before them is there then."""
 
     def take(self, size: int, line: LineState, records: Sequence[Record], data: bytes, read_at: datetime) -> None:
         """Take the first `size` bytes: the end of a record of this file.

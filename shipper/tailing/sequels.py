@@ -16,18 +16,15 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from shipper.events import LineState
-from shipper.tailing.assembly import split_records
-from shipper.tailing.decoding import BOMS
-from shipper.tailing.tailer import READ_BYTES, Halt
+from shipper.tailing.beginnings import Beginnings, begins_anew, is_all
+from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
-    from shipper.events import Block, Record
+    from shipper.events import Block
     from shipper.tailing.followed import Followed
-
-_ANEW = (b"\0", *(mark for mark, _ in BOMS))
 
 
 def join(old: Followed, new: Followed) -> None:
@@ -70,13 +67,17 @@ def next_blocks(
         part(followed, followed.successor)
     if followed.predecessor is not None and (halt := _wait(followed, followed.predecessor)) is not None:
         return halt
-    sequel = None if followed.successor is None else _sequel(followed)
+    beginnings = [] if followed.successor is None else _beginnings(followed)
+    sequel = Beginnings([(new.tailer, data) for new, data in beginnings]) if beginnings else None
     flush |= followed.finite and sequel is None
     found = followed.tailer.next_block(read_at, now, flush=flush, most_skipped=most_skipped, sequel=sequel)
+    for new, _ in beginnings[: sequel.settled if sequel else 0]:
+        part(new.predecessor, new)
     if isinstance(found, Halt):
         return found
     block = dataclasses.replace(found, others=followed.others) if followed.others else found
-    return (block,) if sequel is None else (block, *sequel.blocks)
+    further = sequel.blocks if sequel else ()
+    return block, *(dataclasses.replace(each, others=beginnings[number][0].others) for number, each in further)
 
 
 def _wait(new: Followed, old: Followed) -> Halt | None:
@@ -100,21 +101,20 @@ def _wait(new: Followed, old: Followed) -> Halt | None:
     return None
 
 
-def _sequel(old: Followed) -> Beginnings | None:
-    """Look at the beginnings of a file's successors; None when there is nothing to see."""
+def _beginnings(old: Followed) -> list[tuple[Followed, bytes]]:
+    """Look at the beginnings of a file's successors."""
     # the last one first: what was written before it is in the others then
     seen = [(new, _peek(new, old)) for new in reversed(list(successors(old)))]
     beginnings = []
     for new, data in reversed(seen):
-        if data.startswith(_ANEW):
+        if begins_anew(data):
             part(new.predecessor, new)
             break
         if data:
             beginnings.append((new, data))
-        if not data.endswith(b"\n") or len(data) >= READ_BYTES:
-            # the next one is not directly behind it
+        if not is_all(data):
             break
-    return Beginnings(beginnings) if beginnings else None
+    return beginnings
 
 
 def _peek(new: Followed, old: Followed) -> bytes:
@@ -127,37 +127,3 @@ def _peek(new: Followed, old: Followed) -> bytes:
             pass
     part(new.predecessor, new)
     return b""
-
-
-class Beginnings:
-    """The beginnings of the successors of a file; see `Sequel`.
-
-    Attributes:
-        data: of all of them.
-        blocks: the records that begin in the successors among what was taken.
-    """
-
-    def __init__(self, beginnings: Sequence[tuple[Followed, bytes]]) -> None:
-        """Prepare; each ends with a whole line, but for the last."""
-        self.data = b"".join(data for _, data in beginnings)
-        self.blocks: list[Block] = []
-        self._beginnings = beginnings
-
-    def take(self, size: int, line: LineState, records: Sequence[Record], data: bytes, read_at: datetime) -> None:
-        """Move the offsets of the successors; see `Sequel`."""
-        self.data = b""
-        for new, there in self._beginnings:
-            taken, size = there[:size], max(0, size - len(there))
-            theirs, records = split_records(records, len(taken), taken.count(b"\n"))
-            block = new.tailer.accept(taken, LineState.START if size else line, theirs, data, read_at)
-            if theirs:
-                self.blocks.append(dataclasses.replace(block, others=new.others))
-            part(new.predecessor, new)
-            if not size:
-                break
-
-    def refuse(self) -> None:
-        """Part from the first successor."""
-        self.data = b""
-        new, _ = self._beginnings[0]
-        part(new.predecessor, new)

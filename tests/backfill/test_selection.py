@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.backfill.selection import select, source_of
+from shipper.backfill.selection import families, select, source_of
 from shipper.config.model import SourceTable
 
 APP = SourceTable(name="app", paths=("/var/log/app/*.log",), exclude=("debug*",))
@@ -46,7 +46,19 @@ def test_directories_globs_and_files_are_taken_once_the_oldest_first(tmp_path: P
         os.utime(path, (1000 - age, 1000 - age))
     found = select([str(tmp_path), f"{tmp_path}/*.log", str(tmp_path / "new.log")], [], None)
 
-    assert [Path(each.path).name for each in found] == ["oldest.log.2", "old.log.1", "new.log"]
+    names = [Path(each.path).name for family in families(found) for each in family]
+    assert names == ["oldest.log.2", "old.log.1", "new.log"]
+    assert [Path(each.path).name for each in found if each.is_named] == ["new.log"]
+
+
+def test_a_link_to_nowhere_is_left_out_of_a_directory(tmp_path: Path) -> None:
+    """It is an error only where somebody named it."""
+    (tmp_path / "a.log").write_text("x")
+    (tmp_path / "gone.log").symlink_to(tmp_path / "nowhere")
+
+    assert [each.path for each in select([f"{tmp_path}/*.log"], [], None)] == [str(tmp_path / "a.log")]
+    with pytest.raises(FileNotFoundError):
+        select([str(tmp_path / "gone.log")], [], None)
 
 
 def test_a_path_that_matches_nothing_is_an_error(tmp_path: Path) -> None:

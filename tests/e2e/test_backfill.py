@@ -169,7 +169,7 @@ def test_the_agent_s_events_go_before_those_of_a_backfill_beside_it(tmp_path: Pa
         host = Host(tmp_path, emulator)
         old = tmp_path / "old"
         old.mkdir()
-        (old / "past.log").write_text("".join(f"ERROR {n}\n" for n in range(count)))
+        (old / "past.log").write_text("".join(f"ERROR {n}\n" for n in range(count, 2 * count)))
         host.start()
         host.write("now.log", *(f"ERROR {n}" for n in range(count)))
         eventually(lambda: journal(tmp_path / "accepted.jsonl"))

@@ -82,6 +82,11 @@ class Sending:
         """Requests a second that are this host's share as far as is known; infinite without pacing."""
         return self._pacer.rate
 
+    @property
+    def found_rate(self) -> float | None:
+        """The same to be kept for the next start; None as long as little is known of it."""
+        return self._pacer.found_rate
+
     def send(self, payloads: Sequence[bytes], *, more: bool = False, probing: bool = False) -> Answer | None:
         """Send until the service accepts or refuses these events themselves; None when the time is up before that.
 
@@ -141,8 +146,9 @@ class Sending:
         return True
 
     def _note_rate(self) -> None:
-        if self._slots is not None:
-            self._slots.found(self._clock.monotonic(), self._pacer.rate)
+        rate = self._pacer.found_rate
+        if self._slots is not None and rate is not None:
+            self._slots.found(self._clock.monotonic(), rate)
 
     def hold(self, answer: Answer) -> None:
         """Wait as after a refusal of the whole account: so many events were refused with the same words."""

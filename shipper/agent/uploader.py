@@ -151,8 +151,9 @@ class Uploader:
 
     def _keep_rate(self) -> None:
         self._rate_kept_at = self._clock.monotonic()
-        if self._paced:
-            self._store.keep_send_rate(self._sending.rate)
+        rate = self._sending.found_rate
+        if self._paced and rate is not None:
+            self._store.keep_send_rate(rate)
 
     def wake(self) -> None:
         """Say that new events wait."""

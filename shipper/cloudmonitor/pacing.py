@@ -115,6 +115,11 @@ class Pacer:
         return self._rate if self._max_rate else math.inf
 
     @property
+    def found_rate(self) -> float | None:
+        """What others may go on with, or this one at its next start; None as long as the start only feels its way."""
+        return None if self._is_slow_start and self._rate < self._top else self.rate
+
+    @property
     def longest_wait(self) -> float:
         """Seconds that a request waits at most at the present rate; 0 without pacing."""
         return _LONGEST_PAUSE / self._rate if self._max_rate else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -123,7 +124,7 @@ def test_a_log_cut_into_a_family_makes_the_same_events(
         parts.mkdir()
         (whole / "a.log").write_bytes(b"".join(written))
         places = [0, *sorted({cut for cut in cuts if 0 < cut < len(written)}), len(written)]
-        for age, (start, end) in enumerate(zip(places, places[1:], strict=False)):
+        for age, (start, end) in enumerate(pairwise(places)):
             number = len(places) - 2 - age
             content = b"".join(written[start:end])
             path = parts / (f"a.log.{number}" if number else "a.log")

@@ -64,7 +64,7 @@ def test_a_day_as_the_end_is_all_of_it() -> None:
 @pytest.mark.parametrize("text", ["", "soon", "2026-13-01", "2 weeks", "10:00"])
 def test_what_is_no_moment_is_told(text: str) -> None:
     """With what would be one."""
-    with pytest.raises(ValueError, match="2026-11-23|duration"):
+    with pytest.raises(ValueError, match=r"2026-11-23|duration"):
         parse_moment(text, datetime.now(UTC))
 
 

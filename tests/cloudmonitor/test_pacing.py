@@ -74,6 +74,21 @@ def test_refusals_decrease_the_rate_by_a_part() -> None:
     assert rates[-1] == pytest.approx(20 / 20_000)
 
 
+def test_a_rate_is_found_when_the_first_refusal_came_or_the_limit_is_reached() -> None:
+    """What a start had come to when it ended early would slow the next one down for minutes."""
+    pacer = agent()
+    found = [pacer.found_rate]
+    now = send(pacer, 0.0)
+    pacer.accepted(now)
+    found.append(pacer.found_rate)
+    now = send(pacer, now)
+    pacer.throttled(now)
+    assert [*found, pacer.found_rate] == [None, None, pacer.rate]
+    pacer = agent()
+    accepted_for(pacer, 0.0, 30.0)
+    assert pacer.found_rate == pytest.approx(20 / 1.05)
+
+
 def test_an_accepted_moment_is_kept() -> None:
     """Requests come back at the moments at which they were accepted, a fixed period later."""
     pacer = agent(rate=0.1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -90,7 +91,7 @@ def test_plain_compressed_and_live_make_the_same_events_with_the_same_ids(
         content = "".join(f"{line}\n" for line in lines).encode(source.encoding, "replace")
         places = sorted({0, *(cut for cut in cuts if cut < len(content)), len(content)})
         log.touch()
-        expected = live(directory, source, [content[a:b] for a, b in zip(places, places[1:], strict=False)])
+        expected = live(directory, source, [content[a:b] for a, b in pairwise(places)])
         (directory / "packed" / "a.log.1.z").write_bytes(PACK[kind](content))
         orders = orders_of(directory / "rules", RULES)
         for path in (log, directory / "packed" / "a.log.1.z"):

@@ -19,7 +19,7 @@ from typing import Final, TextIO
 
 import orjson
 
-from tests.bench import delivery, durable, footprint, framed, latency, quota, scanning, storm
+from tests.bench import archives, delivery, durable, footprint, framed, latency, quota, scanning, storm
 from tests.bench.collector import WrongCountError, collecting
 from tests.bench.measuring import Bench, Measured, Row
 from tests.bench.processes import Cores
@@ -32,6 +32,7 @@ ROWS: Final = (
     *latency.ROWS,
     *storm.ROWS,
     *quota.ROWS,
+    *archives.ROWS,
     *footprint.ROWS,
 )
 

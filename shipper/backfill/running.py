@@ -16,6 +16,7 @@ from shipper.backfill.planning import plan
 from shipper.backfill.reading import Reader
 from shipper.backfill.selection import STDIN, families
 from shipper.backfill.sinks import Delivery
+from shipper.backfill.store import LOCK, STORE
 from shipper.backfill.workers import read_here, read_with_workers
 from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.connecting import connect
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from shipper.config.model import Config
     from shipper.events import LimitState
 
-STORE = "backfill.db"
 _WORTH_A_PROCESS = 16 * 1024 * 1024
 
 
@@ -118,7 +118,7 @@ def deliver(config: Config, wishes: Wishes, stop: threading.Event, show: Show) -
     with ExitStack() as opened:
         client = connect(config)
         opened.callback(client.close)
-        opened.enter_context(closing(StateLock(config.state_path, "backfill.lock", "backfill")))
+        opened.enter_context(closing(StateLock(config.state_path, *LOCK)))
         store = Store(config.state_path, batching.encode, STORE, remember=store_table.remember_delivered)
         opened.enter_context(closing(store))
         if wishes.restart:

@@ -165,7 +165,8 @@ def _report_troubles(progress: Progress, ended: Ended | None) -> None:
     if ended is not None and ended.waiting:
         say(f"{ended.waiting} events wait in the store; the same command sends them.", "yellow")
     if ended is not None and ended.refused:
-        say(f"{ended.refused} events were refused by the service and are kept as dead letters.", "red")
+        said = "were refused by the service and are kept: see `shipper dead-letters list --backfill`"
+        say(f"{ended.refused} events {said}", "red")
     for path, fault in progress.faults.items():
         say(f"{printable_path(path)}: {fault}", "red")
 

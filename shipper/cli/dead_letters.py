@@ -11,6 +11,8 @@ import orjson
 
 from shipper.agent.dead_letters import change
 from shipper.agent.status import printable_path
+from shipper.backfill.dead_letters import change as change_of_backfills
+from shipper.backfill.store import STORE as STORE_OF_BACKFILLS
 from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data, one_line, say, say_error
 from shipper.cloudmonitor.advice import advise
@@ -31,6 +33,9 @@ _WIDTH = 100
 _CAUSES = {"timeout": "the search took longer than match_timeout", "set_aside": "the rule was set aside"}
 
 
+backfill_option = click.option("--backfill", "of_backfills", is_flag=True, help="Those of backfills, not the agent's.")
+
+
 @click.group("dead-letters", short_help="Events that the service refused: look, send again, drop.")
 def command() -> None:
     """List, show, send again or drop events that the service refused, with its answer; also while the agent runs.
@@ -44,11 +49,13 @@ def command() -> None:
       shipper dead-letters show 12
       shipper dead-letters retry --all
       shipper dead-letters list --kind match
+      shipper dead-letters list --backfill
     """
 
 
 @command.command("list")
 @config_option()
+@backfill_option
 @click.option(
     "--kind",
     type=click.Choice(["refused", "match", "all"]),
@@ -57,10 +64,10 @@ def command() -> None:
     help="Events that the service refused, or places that a rule did not judge.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line each, with everything.")
-def list_letters(config_file: Path | None, kind: str, *, as_json: bool) -> int:
+def list_letters(config_file: Path | None, kind: str, *, of_backfills: bool, as_json: bool) -> int:
     """List them, the oldest first."""
     found = False
-    with closing(_reader(config_file)) as reader:
+    with closing(_reader(config_file, of_backfills=of_backfills)) as reader:
         for line in _lines(reader, kind, as_json=as_json):
             found = True
             data().out(line, highlight=False)
@@ -74,9 +81,10 @@ def list_letters(config_file: Path | None, kind: str, *, as_json: bool) -> int:
 
 @command.command("show")
 @config_option()
+@backfill_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.argument("letter", metavar="ID")
-def show_letter(letter: str, config_file: Path | None, *, as_json: bool) -> int:
+def show_letter(letter: str, config_file: Path | None, *, of_backfills: bool, as_json: bool) -> int:
     """Show all of one: the event, and what the service said.
 
     \b
@@ -84,7 +92,7 @@ def show_letter(letter: str, config_file: Path | None, *, as_json: bool) -> int:
       shipper dead-letters show 12
     """
     kind, number = _parsed(letter)
-    with closing(_reader(config_file)) as reader:
+    with closing(_reader(config_file, of_backfills=of_backfills)) as reader:
         letters = [reader.dead_letter(number)] if kind == "refused" else []
         places = [each for each in reader.unjudged() if each.id == number] if kind == "match" else []
     facts = [_letter_facts(each) for each in letters if each is not None] + [_place_facts(each) for each in places]
@@ -103,9 +111,10 @@ def show_letter(letter: str, config_file: Path | None, *, as_json: bool) -> int:
 
 @command.command("retry")
 @config_option()
+@backfill_option
 @click.option("--all", "all_of_them", is_flag=True, help="All events that were refused.")
 @click.argument("letters", metavar="[ID]...", nargs=-1)
-def retry(letters: tuple[str, ...], config_file: Path | None, *, all_of_them: bool) -> int:
+def retry(letters: tuple[str, ...], config_file: Path | None, *, of_backfills: bool, all_of_them: bool) -> int:
     """Send refused events again: they wait behind all others, and a further refusal brings them back here.
 
     \b
@@ -117,21 +126,23 @@ def retry(letters: tuple[str, ...], config_file: Path | None, *, all_of_them: bo
         raise click.UsageError(
             "a place holds no event to send; `shipper dead-letters show ID` says how it is judged again"
         )
-    return _change("retry", letters, config_file, "sent again", all_of_them=all_of_them)
+    did = "sent again by the next backfill" if of_backfills else "sent again"
+    return _change("retry", letters, config_file, did, of_backfills=of_backfills, all_of_them=all_of_them)
 
 
 @command.command("drop")
 @config_option()
+@backfill_option
 @click.option("--all", "all_of_them", is_flag=True, help="All events that were refused.")
 @click.argument("letters", metavar="[ID]...", nargs=-1)
-def drop(letters: tuple[str, ...], config_file: Path | None, *, all_of_them: bool) -> int:
+def drop(letters: tuple[str, ...], config_file: Path | None, *, of_backfills: bool, all_of_them: bool) -> int:
     """Drop refused events for good, counted as lost; or places, by their ids.
 
     \b
     Examples:
       shipper dead-letters drop 12 m3
     """
-    return _change("drop", letters, config_file, "dropped", all_of_them=all_of_them)
+    return _change("drop", letters, config_file, "dropped", of_backfills=of_backfills, all_of_them=all_of_them)
 
 
 def _parsed(shown: str) -> tuple[str, int]:
@@ -142,16 +153,19 @@ def _parsed(shown: str) -> tuple[str, int]:
     return ("match" if shown.startswith(_PLACE) else "refused"), int(digits)
 
 
-def _change(deed: str, shown: Sequence[str], config_file: Path | None, did: str, *, all_of_them: bool) -> int:
+def _change(
+    deed: str, shown: Sequence[str], config_file: Path | None, did: str, *, of_backfills: bool, all_of_them: bool
+) -> int:
     if all_of_them == bool(shown):
         raise click.UsageError("give ids, or --all")
     letters = {_parsed(each): each for each in shown}
     config, _ = load_config(config_file or default_file())
+    change_those = change_of_backfills if of_backfills else change
     done: set[tuple[str, int]] = set()
     for kind, name in (("refused", deed), ("match", "drop_places")):
         ids = [number for each, number in letters if each == kind]
         if ids or (all_of_them and kind == "refused"):
-            done |= {(kind, number) for number in change(config.state_path, name, None if all_of_them else ids)}
+            done |= {(kind, number) for number in change_those(config.state_path, name, None if all_of_them else ids)}
     say(f"{len(done)} dead letters are {did}")
     missing = [each for letter, each in letters.items() if letter not in done]
     for each in missing:
@@ -159,9 +173,9 @@ def _change(deed: str, shown: Sequence[str], config_file: Path | None, did: str,
     return 1 if missing else 0
 
 
-def _reader(config_file: Path | None) -> StoreReader:
+def _reader(config_file: Path | None, *, of_backfills: bool) -> StoreReader:
     config, _ = load_config(config_file or default_file())
-    return StoreReader(config.state_path)
+    return StoreReader(config.state_path, STORE_OF_BACKFILLS) if of_backfills else StoreReader(config.state_path)
 
 
 def _lines(reader: StoreReader, kind: str, *, as_json: bool) -> Iterator[str]:

@@ -125,3 +125,22 @@ def test_places_that_were_not_judged_are_kept_with_the_offsets(tmp_path: Path, s
     assert f"shipper backfill {host.logs}/b.log" in letters(host, "show", str(in_b[0]["id"])).stdout
     assert letters(host, "drop", *[str(each["id"]) for each in in_a]).returncode == 0
     assert {each["cause"] for each in listed(host)} == {"set_aside"}
+
+
+def test_what_was_refused_of_a_backfill_is_sent_by_the_next_one(tmp_path: Path, service: RecordingServer) -> None:
+    """Its dead letters lie in a store of their own, which the agent has nothing to do with."""
+    host = Host(tmp_path, service)
+    host.write("app.log", *(f"ERROR {n}" for n in range(20)))
+    assert letters(host, "list", "--backfill").returncode == 2
+    command = [sys.executable, "-m", "shipper", "backfill", "-c", str(host.config), str(host.logs)]
+    first = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+    assert first.returncode == 1
+    assert "1 events were refused by the service and are kept" in first.stderr
+    (letter,) = listed(host, "--backfill")
+    assert letter["event"]["content"] == "app.log 13"  # type: ignore[index]
+    service.answer = OK
+    assert letters(host, "retry", "--backfill", "--all").returncode == 0
+    again = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+    assert (again.returncode, listed(host, "--backfill")) == (0, [])
+    assert "1 events acknowledged" in again.stderr

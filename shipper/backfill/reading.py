@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from shipper.backfill.following import Following
 from shipper.backfill.judging import Judging
 from shipper.backfill.opening import OpenFile, tail_of, tailer_of
 from shipper.backfill.preceding import REACH_BYTES
@@ -20,22 +21,17 @@ from shipper.backfill.resuming import Stretch, stretches
 from shipper.backfill.selection import NO_SOURCE
 from shipper.backfill.tasks import Outcome, Part
 from shipper.events import Block, LineState
-from shipper.tailing.beginnings import Beginnings, begins_anew, is_all
 from shipper.tailing.decoding import MARK_BYTES, newline_of, resolve
 from shipper.tailing.files import LogFile, UnreadableError
-from shipper.tailing.formats import assembler_of
 from shipper.tailing.streams import StreamedLog
 from shipper.tailing.tailer import Halt
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-    from typing import Any
 
     from shipper.backfill.selection import Selected
     from shipper.backfill.tasks import Orders, Task
-    from shipper.events import Record
     from shipper.outbox.passes import Pass
-    from shipper.tailing.tailer import Tailer
 
 PART_EVENTS = 500
 PART_SECONDS = 0.5
@@ -105,13 +101,13 @@ class Reader:
             else:
                 todo = yield from self._todo(file)
                 is_done = True
-                is_whole = len(todo) == 1 and todo[0].start is None
-                if is_whole and not file.tailer.offset and line is LineState.SKIPPING_RECORD:
+                is_one = len(todo) == 1
+                if is_one and todo[0].start is None and not file.tailer.offset and line is LineState.SKIPPING_RECORD:
                     file.tailer.line = line
                 for stretch in todo:
-                    further = yield from self._read_stretch(file, stretch, before, later if len(todo) == 1 else ())
+                    further = yield from self._read_stretch(file, stretch, before, later if is_one else ())
                     is_done = is_done and not further
-                    ends = file.tailer.line if is_whole else LineState.START
+                    ends = file.tailer.line if is_one else LineState.START
                     file.rewind()
                 if is_done:
                     outcome = Outcome.DONE_BEFORE
@@ -158,8 +154,9 @@ class Reader:
         modified = datetime.fromtimestamp(selected.modified, UTC)
         replaces, fault = stretch.replaces, None
         part, until = Part(selected.path), time.monotonic() + PART_SECONDS
+        open_ahead = partial(self._open_ahead, rules=stretch.rules)
         while end is None or tailer.offset < end:
-            following = _Following(self, file, stretch, later)
+            following = Following(file, later, open_ahead)
             found = _next_block(file, modified, following)
             if not isinstance(found, Block):
                 fault = found
@@ -199,7 +196,7 @@ class Reader:
         part.unjudged, part.missed = self._judging.take_unjudged(), self._judging.take_missed()
         return part
 
-    def open_ahead(self, selected: Selected, rules: frozenset[bytes]) -> OpenFile | None:
+    def _open_ahead(self, selected: Selected, rules: frozenset[bytes]) -> OpenFile | None:
         """Open a file in which a record of the file before it may end; None where it is to be read by itself."""
         if selected.path not in self._ahead:
             with suppress(UnreadableError, OSError):
@@ -210,65 +207,6 @@ class Reader:
                 else:
                     file.close()
         return self._ahead.get(selected.path)
-
-
-class _Following:
-    """What follows a file in its family, looked at when its end is reached; see `Sequel`.
-
-    Attributes:
-        blocks: records that begin in the files behind, in what was taken of these.
-        touched: the files of which something was taken.
-    """
-
-    def __init__(self, reader: Reader, file: OpenFile, stretch: Stretch, later: Sequence[Selected]) -> None:
-        self.blocks: list[Block] = []
-        self.touched: list[OpenFile] = []
-        self._reader = reader
-        self._file = file
-        self._stretch = stretch
-        self._later = later
-        self._files: list[OpenFile] = []
-        self._beginnings: Beginnings | None = None
-
-    @property
-    def exists(self) -> bool:
-        """Whether a record may go on behind the file."""
-        source = self._file.selected.source or NO_SOURCE
-        return bool(self._later) and assembler_of(source) is not None
-
-    @property
-    def data(self) -> bytes:
-        """Their first bytes."""
-        if self._beginnings is None:
-            self._beginnings = Beginnings(self._look())
-        return self._beginnings.data
-
-    def take(self, size: int, line: LineState, records: Sequence[Record], data: bytes, read_at: datetime) -> None:
-        """Move their offsets."""
-        if self._beginnings is not None:
-            self._beginnings.take(size, line, records, data, read_at)
-            self.blocks = [block for _, block in self._beginnings.blocks]
-            self.touched = self._files[: self._beginnings.settled]
-
-    def refuse(self) -> None:
-        """Leave them alone."""
-        self._later = ()
-        self._beginnings = Beginnings(())
-
-    def _look(self) -> list[tuple[Tailer[Any], bytes]]:
-        found: list[tuple[Tailer[Any], bytes]] = []
-        for selected in self._later:
-            file = None
-            if selected.source == self._file.selected.source:
-                file = self._reader.open_ahead(selected, self._stretch.rules)
-            data = b"" if file is None or file.tailer.offset else file.tailer.peek()
-            if file is None or not data or begins_anew(data):
-                break
-            self._files.append(file)
-            found.append((file.tailer, data))
-            if not is_all(data):
-                break
-        return found
 
 
 def _is_new(file: OpenFile, rules: frozenset[bytes], orders: Orders) -> bool:
@@ -291,7 +229,7 @@ def _tail_of(before: Sequence[Selected], tail: bytes) -> bytes:
     return tail[-REACH_BYTES:]
 
 
-def _next_block(file: OpenFile, modified: datetime, following: _Following) -> Block | str | None:
+def _next_block(file: OpenFile, modified: datetime, following: Following) -> Block | str | None:
     """Take the next records; None at the end of the file, a sentence for people where it cannot be read further."""
     try:
         found: Block | Halt = Halt.UNFINISHED

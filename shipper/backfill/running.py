@@ -42,8 +42,8 @@ _WORTH_A_PROCESS = 16 * 1024 * 1024
 class Show(Protocol):
     """Shows how far a backfill is."""
 
-    def __call__(self, progress: Progress, waiting: Callable[[], int]) -> Callable[[], None]:
-        """Begin; `waiting` tells how many events are still to be sent. Gives what is to be called often."""
+    def __call__(self, progress: Progress, waiting: Callable[[], int] | None) -> Callable[[], None]:
+        """Begin; `waiting` tells how many events are still to be sent, where any are. Gives what is called often."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def deliver(config: Config, wishes: Wishes, stop: threading.Event, show: Show) -
 def rehearse(wishes: Wishes, sink: Sink, earlier: Earlier, stop: threading.Event, show: Show) -> tuple[Job, bool]:
     """Read, and send nothing; gives the job, and whether all was read, or as much as was asked for."""
     job = Job(earlier.orders, sink, known=earlier.known, most=wishes.most)
-    is_read = _run(job, earlier.orders, wishes, stop, show(job.progress, lambda: 0))
+    is_read = _run(job, earlier.orders, wishes, stop, show(job.progress, None))
     return job, is_read or job.progress.is_cut
 
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import orjson
-from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
 from shipper.agent.status import printable_path
@@ -36,13 +36,13 @@ def shown() -> Iterator[Show]:
     if not talk().is_terminal:
         yield _Lines
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=talk()) as bar:
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Bar(TextColumn("{task.description}"), *columns, console=talk()) as bar:
         task = bar.add_task("reading", total=None)
 
-        def show(progress: Progress, waiting: Callable[[], int]) -> Callable[[], None]:
+        def show(progress: Progress, waiting: Callable[[], int] | None) -> Callable[[], None]:
             def advance() -> None:
-                said = _said(progress, waiting())
+                said = _said(progress, waiting)
                 # a pipe has no size: the bar only moves
                 total = progress.bytes_total or None
                 bar.update(task, description=said, completed=progress.bytes, total=total)
@@ -55,7 +55,7 @@ def shown() -> Iterator[Show]:
 class _Lines:
     """Says a line now and then."""
 
-    def __init__(self, progress: Progress, waiting: Callable[[], int]) -> None:
+    def __init__(self, progress: Progress, waiting: Callable[[], int] | None) -> None:
         self._progress = progress
         self._waiting = waiting
         self._began = self._last = time.monotonic()
@@ -69,12 +69,15 @@ class _Lines:
         rate = progress.bytes / seconds
         left = (progress.bytes_total - progress.bytes) / rate if rate else math.inf
         rest = f", {_time_of(left)} of reading left" if 0 < left < math.inf else ""
-        say(f"{progress.bytes} of {progress.bytes_total} bytes, {_said(progress, self._waiting())}{rest}")
+        done = f"{progress.bytes} of {progress.bytes_total} bytes, {rate / 1e6:.1f} MB/s"
+        say(f"{done}, {_said(progress, self._waiting)}{rest}")
 
 
-def _said(progress: Progress, waiting: int) -> str:
+def _said(progress: Progress, waiting: Callable[[], int] | None) -> str:
     files = progress.files + progress.files_before + len(progress.binary)
-    return f"{files} of {progress.files_total} files, {progress.events} events found, {waiting} to send"
+    left = 0 if waiting is None else waiting()
+    sent = "" if waiting is None else f", {max(0, progress.events - left)} acknowledged, {left} to send"
+    return f"{files} of {progress.files_total} files, {progress.events} events found{sent}"
 
 
 @dataclass(frozen=True, slots=True)

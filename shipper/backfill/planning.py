@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shipper.backfill.passing import PassingFiles
 from shipper.backfill.selection import NO_SOURCE, STDIN
 from shipper.backfill.tasks import Chain, Task
 from shipper.tailing.archives import open_content
-from shipper.tailing.files import HOST_FILES, UnreadableError
+from shipper.tailing.files import UnreadableError
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.identity import HEAD_BYTES
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from shipper.backfill.selection import Selected
 
+_FILES = PassingFiles()
 _BEFORE = 16
 """Files before one in which the time of its first lines is looked for: more only where these are nearly empty."""
 
@@ -50,7 +52,7 @@ def _head(selected: Selected) -> bytes:
     if selected.path == STDIN:
         return b""
     try:
-        content = open_content(HOST_FILES, selected.path)
+        content = open_content(_FILES, selected.path)
     except (UnreadableError, OSError):
         return b""
     try:

@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from shipper.backfill.generations import in_order
+from shipper.backfill.passing import PassingFiles
 from shipper.config.model import SourceTable
 from shipper.matching.timestamps import find_time
 from shipper.tailing.archives import open_content
 from shipper.tailing.decoding import resolve
-from shipper.tailing.files import HOST_FILES, UnreadableError
+from shipper.tailing.files import UnreadableError
 from shipper.tailing.globs import excluded, has_magic, path_pattern
 from shipper.tailing.surroundings import log_of
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 NO_SOURCE = SourceTable(name="-", paths=("-",))
 STDIN = "-"
 _LOOK_BYTES = 16 * 1024
+_FILES = PassingFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _ordered(some: Sequence[Selected]) -> tuple[Selected, ...]:
 def _first_time(selected: Selected) -> datetime | None:
     """Give the first time that stands in a file; None when it cannot be read, or there is none near its beginning."""
     try:
-        content = open_content(HOST_FILES, selected.path)
+        content = open_content(_FILES, selected.path)
     except (UnreadableError, OSError):
         # its own turn tells
         return None

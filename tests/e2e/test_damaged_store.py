@@ -133,16 +133,21 @@ def test_damage_while_it_runs_ends_the_agent_and_the_next_start_makes_it_good(ho
 
 
 def test_a_backfill_goes_on_with_what_is_saved_of_its_store(host: Host) -> None:
-    """What was shipped is not shipped again; what its own damaged store does not tell any more is."""
+    """What was shipped is not shipped again, as long as either its positions or its deliveries are known."""
     written = fill(host)
     assert run(host, str(host.logs))[0] == 0
     destroy(host, "losses", "backfill.db")
     code, _, said = run(host, str(host.logs))
     assert (code, shipped(host)) == (0, written)
     assert "3 positions" in said
-    destroy(host, "files", "backfill.db")
+    destroy(host, "passes", "backfill.db")
+    code, _, said = run(host, str(host.logs))
+    assert (code, shipped(host)) == (0, written)
+    assert "0 positions" in said
+    assert f"{len(written)} events had been delivered before" in said
+    for table in ("passes", "delivered"):
+        destroy(host, table, "backfill.db")
     code, _, said = run(host, str(host.logs))
 
     assert code == 0
     assert shipped(host) == sorted(written * 2)
-    assert "0 positions" in said

@@ -111,7 +111,9 @@ def store_set_aside(
     """
     _count("stores_set_aside")
     names = {"files": "positions", "outbox": "waiting events", "dead_letters": "dead letters"}
-    saved = ", ".join(f"{kept[table]} {name}" for table, name in names.items())
+    # a backfill's positions are those of contents
+    counts = {**kept, "files": kept["files"] + kept.get("passes", 0)}
+    saved = ", ".join(f"{counts[table]} {name}" for table, name in names.items())
     sentence = f"The store {file} is damaged ({reason}) and is set aside as {aside}; {saved} are saved from it. "
     if partial:
         sentence += f"Not all could be read of: {', '.join(names.get(table, table) for table in partial)}. "
@@ -570,6 +572,19 @@ def emulator_failed(error: BaseException) -> None:
     """Tell of a mistake of our own in the emulator: a connection ended without its answer."""
     _count("emulator_failures")
     _log.error("The emulator failed on a request.", exc_info=error, extra={"code": "emulator_failed", "fields": {}})
+
+
+def http_listens(address: str) -> None:
+    """Tell where metrics and health can be asked for."""
+    _tell(logging.INFO, "http_listens", f"Metrics and health are served on http://{address}/.", address=address)
+
+
+def http_failed(error: BaseException) -> None:
+    """Tell of a mistake of our own: a question over HTTP ended without its answer."""
+    _count("http_failures")
+    _log.error(
+        "A question over HTTP could not be answered.", exc_info=error, extra={"code": "http_failed", "fields": {}}
+    )
 
 
 def control_unavailable(path: str, reason: str) -> None:

@@ -91,6 +91,7 @@ def test_the_configuration_page_has_the_right_keys_in_each_table() -> None:
         "Config",
         "CloudMonitorTable",
         "CredentialsTable",
+        "HttpTable",
         "StoreTable",
         "SourceTable",
         "MultilineTable",

@@ -52,7 +52,12 @@ KEPT_DESCRIPTORS = 40
 
 
 class Agent:
-    """One running agent. `start` once, then `reload` as often as wanted, then `stop` once."""
+    """One running agent. `start` once, then `reload` as often as wanted, then `stop` once.
+
+    Attributes:
+        failed: set when a loop ended that should not.
+        survey: tells how the agent is.
+    """
 
     def __init__(self, config: Config, *, delivered: Callable[[Sequence[Waiting]], None] | None = None) -> None:
         """Check everything that can be checked before anything is started.
@@ -121,11 +126,11 @@ class Agent:
                 HOST_CLOCK,
             ),
         )
-        self._survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
+        self.survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
         self._control = Control(
             config.state_path,
             {
-                "status": self._survey.answer,
+                "status": self.survey.answer,
                 "tap": self._intake.tap.answer,
                 dead_letters.QUESTION: dead_letters.answering(self._store.dead_letters, self._uploader.wake),
             },
@@ -166,7 +171,7 @@ class Agent:
         """Say which changes wait for a restart; gives the configuration that is in force from now on."""
         waiting = [
             key
-            for key in ("state_dir", "cloudmonitor", "store", "drain_timeout", "log_level", "log_format")
+            for key in ("state_dir", "cloudmonitor", "http", "store", "drain_timeout", "log_level", "log_format")
             if getattr(config, key) != getattr(self._config, key)
         ]
         if waiting:
@@ -188,7 +193,7 @@ class Agent:
 
     def stop(self) -> None:
         """Stop reading, commit, send until the outbox is empty or `drain_timeout` is over, and close everything."""
-        self._survey.stop()
+        self.survey.stop()
         self._stopping.set()
         self._threads["rules"].join()
         self._intake.stop()

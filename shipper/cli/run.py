@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
+    from shipper.agent.supervisor import Agent
+    from shipper.config.model import Config
+    from shipper.web.server import WebServer
+
 DESCRIPTION = "Follow the configured logs, turn lines into events, and send them, until SIGTERM or SIGINT."
 EPILOG = """signals:
   SIGTERM, SIGINT   stop reading, commit, send what waits until drain_timeout, exit 0; a second one stops at once (130)
@@ -59,6 +63,21 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+def _web(config: Config, agent: Agent) -> WebServer:
+    """Take the address of `[http]`; an agent that cannot have it gives everything back."""
+    # who does not listen does not pay for it
+    from shipper.web.access import access_of
+    from shipper.web.server import WebServer
+
+    try:
+        web = WebServer(config.http.listen or "", access_of(config), agent.survey.status)
+    except ShipperError:
+        agent.close()
+        raise
+    telemetry.http_listens(config.http.listen or "")
+    return web
+
+
 def _run(file: Path) -> int:
     config, warnings = load_config(file)
     telemetry.configure(config.log_level, config.log_format)
@@ -82,7 +101,10 @@ def _run(file: Path) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, heard)
     agent = Agent(config)
+    web = None if config.http.listen is None else _web(config, agent)
     agent.start()
+    if web is not None:
+        web.start()
     while not (stopping.is_set() or agent.failed.is_set()):
         # the time-out only bounds how late a failed loop is noticed
         wake.wait(1.0)
@@ -90,5 +112,7 @@ def _run(file: Path) -> int:
         if hung_up.is_set():
             hung_up.clear()
             agent.reload()
+    if web is not None:
+        web.stop()
     agent.stop()
     return 1 if agent.failed.is_set() else 0

@@ -32,6 +32,7 @@ KINDS: Kinds = {
     kinds.parse_text: TEXT,
     kinds.parse_name: NAME,
     kinds.parse_pattern: {**NAME, "format": "regex"},
+    kinds.parse_listen: {**NAME, "pattern": r"^(\[[0-9a-fA-F:.]+\]|[0-9.]+|localhost):[0-9]{1,5}$"},
     kinds.parse_endpoint: {**NAME, "pattern": "^[hH][tT][tT][pP][sS]?://"},
     kinds.parse_encoding: NAME,
     kinds.parse_zone: NAME,
@@ -67,7 +68,7 @@ def table_schema(cls: type[Any], known: Kinds, *, expands: bool = False) -> Sche
         expands: whether `${NAME}` may stand in a text of it.
     """
     keys = {item.name: item for item in dataclasses.fields(cls) if item.metadata}
-    properties = {name: _key_schema(item, known, expands=expands) for name, item in keys.items() if _is_usable(item)}
+    properties = {name: _key_schema(item, known, expands=expands) for name, item in keys.items()}
     required = [name for name, item in keys.items() if item.metadata.get("default") is REQUIRED]
     schema: Schema = {
         "type": "object",
@@ -78,11 +79,6 @@ def table_schema(cls: type[Any], known: Kinds, *, expands: bool = False) -> Sche
     return {**schema, "required": required} if required else schema
 
 
-def _is_usable(item: dataclasses.Field[Any]) -> bool:
-    """Tell whether a key may be given at all: of some only a later version knows any value."""
-    return not (item.metadata.get("later") and item.metadata["default"] is None)
-
-
 def _key_schema(item: dataclasses.Field[Any], known: Kinds, *, expands: bool) -> Schema:
     meta = item.metadata
     if "table" in meta:
@@ -90,8 +86,6 @@ def _key_schema(item: dataclasses.Field[Any], known: Kinds, *, expands: bool) ->
     if "tables" in meta:
         return {"type": "array", "items": table_schema(meta["tables"], known, expands=expands)}
     kind: kinds.Kind = meta["kind"]
-    if meta["later"]:
-        return {"const": meta["default"]}
     parse = kind.parse
     schema: Schema = {"enum": list(parse.allowed)} if isinstance(parse, kinds.Choice) else dict(known[parse])
     if expands and kind.expand and schema != TEXT and schema.get("type", "string") == "string":

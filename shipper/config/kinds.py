@@ -7,6 +7,7 @@ Parsed units are seconds (float) for durations and bytes (int) for sizes.
 from __future__ import annotations
 
 import codecs
+import ipaddress
 import math
 import re
 from dataclasses import dataclass
@@ -241,6 +242,31 @@ def parse_pattern(value: object) -> str:
     except regex.error as error:
         raise ValueError(f"is no valid pattern: {error}") from None
     return text
+
+
+def parse_listen(value: object) -> str:
+    """Take an address to listen on, `127.0.0.1:9595`, `localhost:9595` or `[::1]:9595`."""
+    text = parse_name(value)
+    try:
+        split_address(text)
+    except ValueError:
+        raise ValueError(f'must look like "127.0.0.1:9595" or "[::1]:9595", not {value!r}') from None
+    return text
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """Give host and port of an address to listen on; 0 is any free port.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if bare != "localhost" and (ipaddress.ip_address(bare).version == 6) != (bare != host):
+        raise ValueError(text)
+    if not (port.isascii() and port.isdigit() and int(port) < 1 << 16):
+        raise ValueError(text)
+    return bare, int(port)
 
 
 def parse_endpoint(value: object) -> str:

@@ -81,9 +81,9 @@ class CloudMonitorTable:
 class HttpTable:
     """`[http]`: metrics, health and the page; off unless `listen` is given."""
 
-    listen: str | None = key(None, kinds.parse_name, later=True)
-    token_file: str | None = key(None, kinds.parse_name, later=True)
-    hosts: tuple[str, ...] | None = key(None, kinds.parse_texts, later=True)
+    listen: str | None = key(None, kinds.parse_listen)
+    token_file: str | None = key(None, kinds.parse_name)
+    hosts: tuple[str, ...] | None = key(None, kinds.parse_texts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

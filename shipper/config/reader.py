@@ -30,17 +30,15 @@ _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<given>:-(
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-def key(default: Any, parse: Callable[[Any], Any], *, expand: bool = True, later: bool = False) -> Any:
+def key(default: Any, parse: Callable[[Any], Any], *, expand: bool = True) -> Any:
     """Declare a key of a table.
 
     Args:
         default: the TOML value it has when left out (parsed like a given one), None for no value, or `REQUIRED`.
         parse: see `config.kinds`.
         expand: whether `${NAME}` is expanded in it; patterns say False.
-        later: the key is part of the contract, but this version only knows its default: any other value is
-            a problem rather than silently without effect.
     """
-    metadata = {"kind": Kind(parse, expand), "default": default, "later": later}
+    metadata = {"kind": Kind(parse, expand), "default": default}
     if default is REQUIRED:
         return field(metadata=metadata)
     return field(default_factory=lambda: None if default is None else parse(default), metadata=metadata)
@@ -194,10 +192,6 @@ class TableReader:
             said = str(error) if value == written else str(error).replace(repr(value), repr(written))
             self._report(path, f"'{path[-1]}' {said}")
             return
-        default = item.metadata["default"]
-        if item.metadata["later"] and (default is None or out[item.name] != kind.parse(default)):
-            known = "" if default is None else f" other than {default!r}"
-            self._report(path, f"'{path[-1]}' is not supported by this version yet{known}; leave it out")
 
     def _expand(self, value: object, path: KeyPath) -> object:
         if isinstance(value, list):

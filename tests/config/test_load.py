@@ -186,7 +186,10 @@ def test_what_files_inherit_from_their_source(tmp_path: Path) -> None:
             ":4:1: give access_key_secret or access_key_secret_file, not both",
         ),
         ('[cloudmonitor]\nendpoint = "HTTP://metrichub.example"\n', ":2:1: plain http to metrichub.example would"),
-        ('[http]\nlisten = "127.0.0.1:9595"\n', ":2:1: 'listen' is not supported by this version yet; leave it out"),
+        ('[http]\nlisten = "9595"\n', """:2:1: 'listen' must look like "127.0.0.1:9595" or "[::1]:9595", not '9595'"""),
+        ('[http]\nlisten = "host.example:80"\n', ":2:1: 'listen' must look like"),
+        ('[http]\nlisten = "::1:80"\n', ":2:1: 'listen' must look like"),
+        ('[http]\nlisten = "127.0.0.1:99999"\n', ":2:1: 'listen' must look like"),
         ("[source.multiline]\npreset = 'java'\n", ":1:1: 'source' must be an array of tables: write [[source]]"),
         (
             SOURCE + "[source.multiline]\nmax_lines = 3\n",

@@ -29,8 +29,6 @@ class Item:
 class Whole:
     title: str = key("none", kinds.parse_text)
     words: tuple[str, ...] = key([], kinds.parse_texts)
-    future: str = key("off", kinds.parse_text, later=True)
-    unknown_yet: str | None = key(None, kinds.parse_text, later=True)
     inner: Inner = table(Inner)
     item: tuple[Item, ...] = tables(Item)
     made_by_code: Path | None = None
@@ -89,8 +87,6 @@ def test_all_problems_are_said_each_with_its_place() -> None:
         ("item = 1", "'item' must be an array of tables: write [[item]]"),
         ("[item]\nname = 'x'", "'item' must be an array of tables: write [[item]]"),
         ("item = [1]", "'item' must be a table: write [[item]]"),
-        ("future = 'on'", "'future' is not supported by this version yet other than 'off'; leave it out"),
-        ("unknown_yet = 'x'", "'unknown_yet' is not supported by this version yet; leave it out"),
     ],
 )
 def test_wrong_shapes_and_keys_to_come(text: str, said: str) -> None:
@@ -104,7 +100,6 @@ def test_wrong_shapes_and_keys_to_come(text: str, said: str) -> None:
 
 def test_the_default_of_a_key_to_come_may_be_written() -> None:
     """It changes nothing, so there is nothing to refuse."""
-    assert read("future = 'off'") == (Whole(), [])
 
 
 @pytest.mark.parametrize(

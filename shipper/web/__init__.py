@@ -1,0 +1,1 @@
+"""What an agent tells over HTTP: metrics, health, its status (spec, section 7)."""

@@ -1,0 +1,100 @@
+"""Who may ask for what over HTTP (spec, section 7). Pure, but for the token's file."""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shipper.config.kinds import split_address
+from shipper.errors import StateError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from shipper.config.model import Config
+
+TOKEN_FILE = "http.token"  # noqa: S105  its name
+_TOKEN_BYTES = 32
+_LONGEST_TOKEN = 1024
+_OPEN = frozenset({"/healthz", "/readyz"})
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The rules of one server.
+
+    Attributes:
+        names: what `Host` may say, without the port, in lower case.
+        is_loopback: whether only this machine can ask at all.
+        token: what has to be shown for everything else.
+    """
+
+    names: frozenset[str]
+    is_loopback: bool
+    token: str
+
+    def refusal(self, path: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        """Tell why a request is refused, as HTTP status and a sentence for people; None when it is not.
+
+        Args:
+            path: what is asked for, without its query.
+            headers: of the request, by name in lower case.
+        """
+        host = headers.get("host", "")
+        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
+        if name.lower() not in self.names:
+            # somebody's name that leads here: a page of theirs could read what is for this machine (DNS rebinding)
+            return 403, "this name is not one of mine; add it to `hosts` in [http]"
+        if path in _OPEN or (path == "/metrics" and self.is_loopback):
+            return None
+        scheme, _, shown = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self.token.encode()):
+            return None
+        return 401, "this needs the token, as `Authorization: Bearer TOKEN`"
+
+
+def access_of(config: Config) -> Access:
+    """Give the rules of a configuration, whose token is made if there is none yet.
+
+    Raises:
+        StateError: the token cannot be read or made, or others may read what is told without one.
+    """
+    host, _ = split_address(config.http.listen or "")
+    is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    if not is_loopback and config.http.token_file is None:
+        raise StateError(
+            f"[http] listens on {host}, where others can ask: give token_file, a file with a token of your own, or "
+            "listen on 127.0.0.1"
+        )
+    shown = f"[{host}]" if ":" in host else host
+    names = {shown, "localhost", *(config.http.hosts or ())}
+    return Access(frozenset(name.lower() for name in names), is_loopback, _token(config))
+
+
+def _token(config: Config) -> str:
+    given = config.http.token_file
+    path = config.state_path / TOKEN_FILE if given is None else config.resolve(given)
+    try:
+        if given is None and not path.exists():
+            _make(path)
+        with path.open() as file:
+            token = file.read(_LONGEST_TOKEN).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "it is no text"
+        raise StateError(f"the token of [http] in {path} cannot be used: {said}") from None
+    if not token.isascii() or not token.isprintable() or not token or " " in token:
+        raise StateError(f"{path} holds no token: write one word of letters and digits into it")
+    return token
+
+
+def _make(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, (secrets.token_urlsafe(_TOKEN_BYTES) + "\n").encode())
+    finally:
+        os.close(descriptor)

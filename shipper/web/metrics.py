@@ -1,0 +1,165 @@
+"""A status in the text format of Prometheus: base units, counters that end in `_total`, labels that stay few.
+
+Paths are labels only as long as there are few files: each would be a series of its own.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from shipper.agent.status import Health, printable_path
+from shipper.tailing.condition import FileState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from prometheus_client.metrics_core import Metric
+
+    from shipper.agent.status import Files, Process, Queue, RuleHits, Status
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+MOST_LABELLED_FILES = 100
+"""With more files than these none has series of its own."""
+
+
+def exposition(status: Status) -> bytes:
+    """Give what `/metrics` answers."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collected(status))
+    return generate_latest(registry)
+
+
+class _Collected(Collector):
+    def __init__(self, status: Status) -> None:
+        self._status = status
+
+    def collect(self) -> Iterable[Metric]:
+        status = self._status
+        is_healthy = status.health in {Health.HEALTHY, Health.DEGRADED}
+        yield _gauge(
+            "shipper_healthy", "Whether the agent does its work: 0 when `shipper status` exits with 1.", is_healthy
+        )
+        bad = GaugeMetricFamily(
+            "shipper_finding", "Something that is wrong, see `shipper status`.", labels=["what", "health"]
+        )
+        for what, health in sorted({(finding.what, finding.health.value) for finding in status.findings}):
+            bad.add_metric([what, health], 1)
+        yield bad
+        if status.process is not None:
+            yield from _process(status.process)
+        if status.files is not None:
+            yield from _files(status.files)
+        yield from _queue(status.queue)
+        yield from _rules(status.rules or ())
+        yield from self._delivery()
+        yield _counter(
+            "shipper_read_bytes", "Bytes of logs that were matched, in the life of the store.", status.bytes_read
+        )
+        for what in ("bytes", "events"):
+            lost = CounterMetricFamily(
+                f"shipper_lost_{what}", f"{what.capitalize()} that are lost for good.", labels=["reason"]
+            )
+            for loss in status.losses:
+                if loss.what == what:
+                    lost.add_metric([loss.reason], loss.amount)
+            yield lost
+        yield _gauge("shipper_dead_letters", "Events that the service refused and that are kept.", status.dead_letters)
+        yield _gauge("shipper_unjudged_places", "Places in logs that a rule did not judge in time.", status.unjudged)
+
+    def _delivery(self) -> Iterator[Metric]:
+        sent = self._status.delivery
+        if sent is None:
+            return
+        yield _counter("shipper_events_delivered", "Events that the service accepted.", sent.delivered)
+        yield _counter("shipper_events_refused", "Events that the service refused for good.", sent.refused)
+        yield _counter("shipper_requests_failed", "Requests that were not accepted and are sent again.", sent.failed)
+        yield _counter(
+            "shipper_requests_throttled", "Requests that were too fast for the account's limit.", sent.throttled
+        )
+        if sent.accepted_at is not None:
+            said = "When events were last accepted, since the epoch."
+            yield _gauge("shipper_last_accepted_timestamp_seconds", said, sent.accepted_at.timestamp())
+        if sent.rate is not None:
+            yield _gauge("shipper_allowed_requests_per_second", "This host's share of the account's limit.", sent.rate)
+
+
+def _process(process: Process) -> Iterator[Metric]:
+    info = GaugeMetricFamily("shipper_build_info", "The version that runs.", labels=["version", "scanner"])
+    info.add_metric([process.version, process.scanner], 1)
+    yield info
+    yield _gauge(
+        "shipper_start_time_seconds", "When the agent started, since the epoch.", process.started_at.timestamp()
+    )
+    ages = GaugeMetricFamily("shipper_loop_age_seconds", "Since a loop last began something.", labels=["loop"])
+    ages.add_metric(["intake"], max(0.0, process.intake_age))
+    ages.add_metric(["uploader"], max(0.0, process.uploader_age))
+    yield ages
+
+
+def _files(files: Files) -> Iterator[Metric]:
+    states = GaugeMetricFamily("shipper_files", "Files by what is done with them.", labels=["state"])
+    for state in FileState:
+        states.add_metric([state.value], files.states.get(state, 0))
+    yield states
+    yield _gauge("shipper_lag_bytes", "Bytes that are there and not read yet, of all files.", files.lag)
+    now = datetime.now(UTC).timestamp()
+    late = [now - each.changed_at for each in files.listed if each.lag and each.changed_at is not None]
+    yield _gauge("shipper_lag_seconds", "How long ago the longest waiting file was written to.", max(0.0, *late, 0.0))
+    yield _gauge("shipper_held_deleted_bytes", "Bytes of deleted files that are held open.", files.held_deleted_bytes)
+    if files.count > MOST_LABELLED_FILES:
+        return
+    by_file = {
+        "lag": "Bytes of a file that are not read yet.",
+        "size": "Bytes that a file has.",
+        "offset": "Bytes of a file before its offset.",
+    }
+    # generations of one log may have the same path
+    newest = {printable_path(each.path): each for each in reversed(files.listed)}
+    for what, said in by_file.items():
+        family = GaugeMetricFamily(f"shipper_file_{what}_bytes", said, labels=["path"])
+        for path, each in sorted(newest.items()):
+            if (amount := getattr(each, what)) is not None:
+                family.add_metric([path], amount)
+        yield family
+
+
+def _queue(queue: Queue) -> Iterator[Metric]:
+    yield _gauge("shipper_queue_events", "Events that wait to be sent.", queue.events)
+    yield _gauge("shipper_queue_bytes", "Encoded bytes of these.", queue.bytes)
+    yield _gauge("shipper_queue_limit_bytes", "How many may wait, `max_queue_bytes`.", queue.limit)
+    by_rule = GaugeMetricFamily("shipper_queue_rule_events", "Events of a rule that wait.", labels=["rule"])
+    for rule in queue.rules:
+        by_rule.add_metric([rule.rule], rule.events)
+    yield by_rule
+
+
+def _rules(rules: Iterable[RuleHits]) -> Iterator[Metric]:
+    found = list(rules)
+    counters: Mapping[str, tuple[str, str]] = {
+        "shipper_rule_matches": ("Records that a rule matched and did not ignore.", "matched"),
+        "shipper_rule_ignored": ("Records that a rule ignored.", "ignored"),
+        "shipper_rule_searches": ("Records that a rule was asked about.", "judged"),
+        "shipper_rule_search_seconds": ("Time that a rule's searches took.", "seconds"),
+        "shipper_rule_timeouts": ("Searches that took longer than match_timeout.", "timed_out"),
+        "shipper_rule_below_threshold": ("Matches that made no event yet.", "below"),
+        "shipper_rule_held_back": ("Events that a throttle held back.", "held"),
+        "shipper_rule_redaction_failures": ("Records of which nothing is shown.", "redaction_failed"),
+    }
+    for name, (said, attribute) in counters.items():
+        family = CounterMetricFamily(name, said, labels=["rule"])
+        for rule in found:
+            family.add_metric([rule.id], getattr(rule, attribute))
+        yield family
+
+
+def _gauge(name: str, said: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, said, value=float(value))
+
+
+def _counter(name: str, said: str, value: float) -> Metric:
+    return CounterMetricFamily(name, said, value=value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
-from shipper.agent.health import Vitals, judge
+from shipper.agent.health import INTAKE_STALLED, UPLOADER_STALLED, Vitals, judge
 from shipper.agent.status import Delivery, Process, Queue, RuleHits, Status, summarise
 from shipper.agent.status_json import to_json
 from shipper.agent.stored import Stored, read_stored
@@ -59,6 +59,20 @@ class Survey:
     def stop(self) -> None:
         """Say from now on that the agent is stopping."""
         self._stopping = True
+
+    def makes_progress(self) -> bool:
+        """Tell whether both loops go on, so that a restart would not help. Costs nothing."""
+        now = time.monotonic()
+        # a store that fails holds the reading loop up, and is told for itself
+        is_reading = now - self._intake.looked_at < INTAKE_STALLED or self._intake.store_trouble is not None
+        return self._stopping or (is_reading and now - self._uploader.looked_at < UPLOADER_STALLED)
+
+    def summary(self) -> str:
+        """Say in a few words how it is, from what costs nothing to know."""
+        trouble = self._intake.store_trouble or self._uploader.store_trouble or self._uploader.trouble
+        pause = self._intake.pause or self._rule_files.trouble
+        reason = trouble or pause
+        return "reading and sending" if reason is None else reason.reason
 
     def answer(self, question: Mapping[str, Any]) -> bytes:
         """Answer `{"ask": "status", "globs": [...]}` with the status as JSON.

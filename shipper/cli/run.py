@@ -83,6 +83,7 @@ def _run(file: Path) -> int:
     telemetry.configure(config.log_level, config.log_format)
     for warning in warnings:
         telemetry.configuration_warning(str(warning))
+    from shipper.agent.service_manager import ServiceManager
     from shipper.agent.supervisor import Agent
 
     _allow_many_files()
@@ -105,13 +106,19 @@ def _run(file: Path) -> int:
     agent.start()
     if web is not None:
         web.start()
+    manager = ServiceManager(os.environ)
+    manager.ready()
     while not (stopping.is_set() or agent.failed.is_set()):
         # the time-out only bounds how late a failed loop is noticed
         wake.wait(1.0)
         wake.clear()
         if hung_up.is_set():
             hung_up.clear()
+            manager.reloading()
             agent.reload()
+            manager.ready()
+        manager.tell(agent.survey.summary(), makes_progress=agent.survey.makes_progress())
+    manager.stopping()
     if web is not None:
         web.stop()
     agent.stop()

@@ -1,0 +1,41 @@
+"""What is shipped beside the program, judged by the programs that it is for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.system.programs import program
+
+pytestmark = pytest.mark.system
+
+PACKAGING = Path(__file__).parent.parent.parent / "packaging"
+
+
+def test_prometheus_takes_the_alert_rules() -> None:
+    promtool = program("promtool")
+    done = subprocess.run(
+        [promtool, "check", "rules", PACKAGING / "prometheus/alerts.yml"], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "10 rules found" in done.stdout
+
+
+def test_the_unit_is_sound_and_well_locked(tmp_path: Path) -> None:
+    """Known keys only; the exposure that systemd sees in it stays low."""
+    analyze = program("systemd-analyze")
+    unit = tmp_path / "shipper.service"
+    text = (PACKAGING / "systemd/shipper.service").read_text()
+    # what it starts is not installed here
+    unit.write_text(text.replace("/opt/shipper/bin/shipper", "/bin/true"))
+    verified = subprocess.run([analyze, "verify", unit], capture_output=True, text=True, check=False)
+    assert "Unknown key" not in verified.stderr, verified.stderr
+    judged = subprocess.run([analyze, "security", "--offline=true", unit], capture_output=True, text=True, check=False)
+    found = re.search(r"Overall exposure level.*: ([0-9.]+)", judged.stdout)
+
+    assert found is not None, judged.stdout + judged.stderr
+    assert float(found[1]) <= 2.0

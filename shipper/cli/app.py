@@ -32,6 +32,7 @@ COMMANDS = {
     "offsets": "shipper.cli.offsets:command",
     "dead-letters": "shipper.cli.dead_letters:command",
     "put-event": "shipper.cli.put_event:command",
+    "support-bundle": "shipper.cli.support_bundle:command",
     "emulator": "shipper.cli.emulator:command",
     "init": "shipper.cli.init:command",
     "demo": "shipper.cli.demo:command",

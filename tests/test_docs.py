@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from pathlib import Path
@@ -139,3 +140,25 @@ def test_the_table_of_messages_is_the_one_that_the_product_uses() -> None:
     table = text.split("<!-- advice -->\n")[1].split("<!-- end -->")[0]
 
     assert table.splitlines()[2:] == rows
+
+
+def test_every_message_of_the_agent_is_described_with_its_level() -> None:
+    """The codes and levels in the log are those on the page, no more and no fewer."""
+    told: dict[str, str] = {}
+    for call in ast.walk(ast.parse((ROOT / "shipper/telemetry.py").read_text())):
+        if not isinstance(call, ast.Call):
+            continue
+        match call:
+            case ast.Call(func=ast.Name("_tell"), args=[ast.Attribute(attr=level), ast.Constant(name), *_]):
+                told[str(name)] = level.lower()
+            case ast.Call(func=ast.Attribute(ast.Name("_log"), level), keywords=keywords):
+                for each in keywords:
+                    if each.arg == "extra" and isinstance(each.value, ast.Dict):
+                        first = next(iter(each.value.values))
+                        if isinstance(first, ast.Constant):
+                            told[str(first.value)] = level
+    page = (ROOT / "docs/messages.md").read_text()
+    described = dict(re.findall(r"^\| `(\w+)` \| (\w+) \|", page, re.MULTILINE))
+
+    assert len(told) > 50
+    assert described == told

@@ -6,7 +6,7 @@ SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 400
 BENCH ?=
 
-.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance clean
+.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance deb clean
 
 help:
 	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
@@ -18,6 +18,7 @@ help:
 	@echo "make schemas      write the JSON Schemas that editors use, after a change of a key"
 	@echo "make bench        measure speed, latency and footprint, as ratios within one run on one core"
 	@echo "make bench-peers  the same, beside syslog-ng and rsyslog where they are installed"
+	@echo "make deb          the Debian package, with a Python of its own, into dist/"
 	@echo "make performance  all of that and how cost grows with the work; writes docs/performance.md"
 
 $(BIN)/python:
@@ -74,6 +75,9 @@ bench-peers: $(VENV)/.installed-dev
 
 performance: $(VENV)/.installed-bench
 	$(BIN)/python -m tests.bench.performance $(BENCH)
+
+deb: $(VENV)/.installed
+	$(BIN)/python packaging/deb/build.py --output dist
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

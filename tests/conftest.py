@@ -7,8 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import settings
 
 DEADLINE_SECONDS = 30.0
+
+# how long an example takes says something about the machine, not about the program
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 @pytest.fixture(autouse=True)

@@ -69,8 +69,8 @@ def lay_out_python(home: Path) -> None:
     for shared in sorted((base / "lib").glob("libpython3*.so*")):
         if not shared.is_symlink():
             shutil.copy2(shared, home / "lib")
-    # the interpreter looks for its library where it was built; here it lies beside it
-    _run("patchelf", "--set-rpath", "$ORIGIN/../lib", home / "bin" / "python3")
+    # the interpreter looks for its library where it was built; here it lies beside it, and $ORIGIN needs /proc
+    _run("patchelf", "--set-rpath", f"$ORIGIN/../lib:/{HOME}/lib", home / "bin" / "python3")
     for binary in [home / "bin" / "python3", *library.rglob("*.so"), *(home / "lib").glob("*.so*")]:
         _run("strip", "--strip-unneeded", binary)
 

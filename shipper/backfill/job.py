@@ -118,6 +118,7 @@ class Job:
         *,
         known: AbstractSet[bytes] = frozenset(),
         most: int | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Prepare.
 
@@ -126,8 +127,9 @@ class Job:
             sink: takes the events.
             known: ids of events that are not to be sent again.
             most: how many events are wanted; reading ends where there are as many.
+            progress: is kept up to date, for somebody who shows it already.
         """
-        self.progress = Progress()
+        self.progress = progress or Progress()
         self._sink = sink
         self._known = known
         self._most = most

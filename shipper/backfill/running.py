@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from shipper.agent.send_slots import Party, SendSlots
 from shipper.agent.uploader import Uploader
-from shipper.backfill.job import Job
+from shipper.backfill.job import Job, Progress
 from shipper.backfill.judging import Judging
 from shipper.backfill.planning import plan
 from shipper.backfill.reading import Reader
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import threading
     from collections.abc import Callable, Generator, Sequence
 
-    from shipper.backfill.job import Progress, Sink
+    from shipper.backfill.job import Sink
     from shipper.backfill.selection import Selected
     from shipper.backfill.tasks import Orders, Part
     from shipper.config.model import Config
@@ -138,23 +138,24 @@ def deliver(config: Config, wishes: Wishes, stop: threading.Event, show: Show) -
             slots=SendSlots(config.state_path, Party.BACKFILL),
             most=wishes.most,
         )
-        tick: Callable[[], None] = lambda: None  # noqa: E731  until there is a job to show
+        progress = Progress()
+        tick = show(progress, lambda: store.waiting_count)
         delivery = Delivery(store, uploader, stop, tick)
         # what waits from before is of what was asked for
         most = None if wishes.most is None else max(0, wishes.most - len(waiting))
-        job = Job(orders, delivery, known=frozenset(known), most=most)
-        tick = show(job.progress, lambda: store.waiting_count)
+        job = Job(orders, delivery, known=frozenset(known), most=most, progress=progress)
+        progress.is_cut = most == 0
         is_read = False
         try:
-            is_read = most == 0 or _run(job, orders, wishes, stop, tick)
+            is_read = most != 0 and _run(job, orders, wishes, stop, tick)
         finally:
             delivery.finish(config.drain_timeout)
-        is_complete = (is_read or job.progress.is_cut) and (not store.waiting_count or uploader.has_enough)
+        is_complete = (is_read or progress.is_cut) and (not store.waiting_count or uploader.has_enough)
         if is_read and orders.again:
             # the next one that is to send again begins anew
             store.passes.forget(_all_rules(orders, wishes.files))
         refused = max(0, store.dead_letters.count() - refused_before)
-        sent = job.progress.events + len(waiting) - store.waiting_count - refused
+        sent = progress.events + len(waiting) - store.waiting_count - refused
         return job, Ended(is_complete, sent, store.waiting_count, refused), unreadable
 
 

@@ -64,10 +64,10 @@ class Kept:
         return [int(event.content) for event in self.events]
 
 
-def orders_of(directory: Path, rules: str, span: Span | None = None) -> Orders:
+def orders_of(directory: Path, rules: str, span: Span | None = None, *, again: int = 0) -> Orders:
     """What readers are told, of the text of a rule file."""
     rulebook = load(directory, rules)
-    return Orders(rulebook.rules, rule_texts(rulebook), HOST, 5.0, 0, span or Span())
+    return Orders(rulebook.rules, rule_texts(rulebook), HOST, 5.0, 0, span or Span(), again)
 
 
 def run(

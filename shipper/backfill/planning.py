@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shipper.backfill.passing import PassingFiles
-from shipper.backfill.selection import NO_SOURCE, STDIN
+from shipper.backfill.selection import NO_SOURCE, first_bytes
 from shipper.backfill.tasks import Chain, Task
-from shipper.tailing.archives import open_content
-from shipper.tailing.files import UnreadableError
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.identity import HEAD_BYTES
 
@@ -17,7 +14,6 @@ if TYPE_CHECKING:
 
     from shipper.backfill.selection import Selected
 
-_FILES = PassingFiles()
 _BEFORE = 16
 """Files before one in which the time of its first lines is looked for: more only where these are nearly empty."""
 
@@ -31,7 +27,7 @@ def plan(families: Sequence[Sequence[Selected]]) -> list[Task]:
     tasks: list[list[Chain]] = []
     by_head: dict[bytes, list[Chain]] = {}
     for chain in (each for family in families for each in _chains(family)):
-        heads = {head for selected in chain.files if (head := _head(selected))}
+        heads = {head for selected in chain.files if (head := first_bytes(selected, HEAD_BYTES))}
         task = next((by_head[head] for head in heads if head in by_head), None)
         if task is None:
             task = []
@@ -45,19 +41,3 @@ def _chains(family: Sequence[Selected]) -> list[Chain]:
     if any(assembler_of(selected.source or NO_SOURCE) is not None for selected in family):
         return [Chain(tuple(family))]
     return [Chain((each,), tuple(family[max(0, place - _BEFORE) : place])) for place, each in enumerate(family)]
-
-
-def _head(selected: Selected) -> bytes:
-    """Give the first bytes of a file's content; none of what cannot be read, which its own turn tells."""
-    if selected.path == STDIN:
-        return b""
-    try:
-        content = open_content(_FILES, selected.path)
-    except (UnreadableError, OSError):
-        return b""
-    try:
-        return content.read_at(0, HEAD_BYTES)
-    except OSError:
-        return b""
-    finally:
-        content.close()

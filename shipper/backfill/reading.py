@@ -146,7 +146,6 @@ class Reader:
         if stretch.start is not None:
             for _ in file.go_to(stretch.start):
                 yield Part(selected.path)
-            tailer = file.tailer
         elif begin and not tailer.offset:
             file.begin_at(begin)
         self._judging.begin(selected, stretch.rules, partial(_tail_of, before, file.tail()))

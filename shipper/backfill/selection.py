@@ -104,6 +104,20 @@ def source_of(path: str, sources: Sequence[SourceTable]) -> SourceTable | None:
     return None
 
 
+def first_bytes(selected: Selected, amount: int) -> bytes:
+    """Give what a file's content begins with; nothing of what cannot be read, which its own turn tells."""
+    try:
+        content = open_content(_FILES, selected.path)
+    except (UnreadableError, OSError):
+        return b""
+    try:
+        return content.read_at(0, amount)
+    except OSError:
+        return b""
+    finally:
+        content.close()
+
+
 def _ordered(some: Sequence[Selected]) -> tuple[Selected, ...]:
     """Give the generations of one log in the order of time: by name, else by their first times, else by their ages."""
     by_path = {each.path: each for each in some}
@@ -119,20 +133,10 @@ def _ordered(some: Sequence[Selected]) -> tuple[Selected, ...]:
 
 def _first_time(selected: Selected) -> datetime | None:
     """Give the first time that stands in a file; None when it cannot be read, or there is none near its beginning."""
-    try:
-        content = open_content(_FILES, selected.path)
-    except (UnreadableError, OSError):
-        # its own turn tells
-        return None
     source = selected.source or NO_SOURCE
     reference = datetime.fromtimestamp(selected.modified, UTC)
-    try:
-        head = content.read_at(0, _LOOK_BYTES)
-        lines = head.decode(resolve(source.encoding, head), "replace").split("\n")
-    except OSError:
-        return None
-    finally:
-        content.close()
+    head = first_bytes(selected, _LOOK_BYTES)
+    lines = head.decode(resolve(source.encoding, head), "replace").split("\n")
     return next((time for line in lines if (time := find_time(line, reference, source.zone)) is not None), None)
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MASK = "***"
 _SECRET_KEYS = frozenset({"access_key_id", "access_key_secret"})
-_LIMITS = ("/proc/self/limits", "/proc/meminfo", "/proc/self/mountinfo", "/etc/os-release")
+_HOST_FILES = ("/proc/self/limits", "/proc/meminfo", "/proc/self/mountinfo", "/etc/os-release")
 _MOST_BYTES = 256 * 1024
 
 
@@ -99,7 +99,7 @@ def _members(file: Path, config: Config | None, problems: list[str]) -> Iterator
             yield "status.txt", f"{error}\n".encode()
         yield "state.json", _json(_state(config))
     yield "problems.txt", "".join(f"{each}\n" for each in problems).encode("utf-8", "replace")
-    for path in map(Path, _LIMITS):
+    for path in map(Path, _HOST_FILES):
         yield f"host/{path.name}", _read(path)
 
 

@@ -35,11 +35,13 @@ class RuleFiles:
 
     Attributes:
         trouble: why, and since when, what the files say is not in force; None when it is.
+        since: since when the rules are those that are in force, aware.
     """
 
     def __init__(self, directory: Path) -> None:
         """Remember the state directory."""
         self.trouble: Trouble | None = None
+        self.since = HOST_CLOCK.now()
         self._last_good = LastGood(directory)
         self._kept: list[tuple[str, str]] = []
         self._seen: list[tuple[Path, object]] | None = None
@@ -75,7 +77,7 @@ class RuleFiles:
         if rulebook is None or problems:
             self._refuse(problems, "the last good rules are")
             return None
-        self.trouble = None
+        self.trouble, self.since = None, HOST_CLOCK.now()
         self.keep(rulebook)
         return rulebook
 

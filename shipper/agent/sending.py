@@ -39,6 +39,7 @@ class Sending:
         moved_at: when an answer last settled events, monotonic.
         accepted_at: when the service last accepted events, aware; None before the first time.
         trouble: why events cannot be delivered; None while they can.
+        last_trouble: the same, also after it has passed; None when there never was any.
         clock_offset: seconds that the service's clock is ahead, where requests are dated with it; else 0.
     """
 
@@ -75,6 +76,7 @@ class Sending:
         self.sent_at = self._slowed_told_at = float("-inf")
         self.accepted_at: datetime | None = None
         self.trouble: Trouble | None = None
+        self.last_trouble: Trouble | None = None
         self.clock_offset = 0.0
 
     @property
@@ -221,7 +223,7 @@ class Sending:
         telemetry.request_failed()
         if self.trouble is None or words != self.trouble.reason:
             since = self.trouble.since if self.trouble else self._clock.now()
-            self.trouble = Trouble(words, since, needs_person)
+            self.trouble = self.last_trouble = Trouble(words, since, needs_person)
             telemetry.delivery_failing(words)
         self._pauses.rest(wait)
 

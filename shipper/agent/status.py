@@ -81,6 +81,7 @@ class RuleHits:
 
     `every_line`: of some source every line is searched, because no text is certain, and rare, in what the rule finds.
     `shadow`: it sends nothing. `below` and `held`: what its threshold and its throttle kept back.
+    `last`: the time of the record that matched last.
     """
 
     id: str
@@ -94,6 +95,7 @@ class RuleHits:
     below: int = 0
     held: int = 0
     redaction_failed: int = 0
+    last: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,9 @@ class Delivery:
         throttled: requests that the service took for too fast.
         accepted_at: when events were last accepted, aware; None before the first time.
         rate: requests a second that are this host's share as far as is known; None without pacing.
+        last_error: why events could not be delivered the last time, with what to do; None when they always could.
+        failed_at: when that began, aware.
+        clock_offset: seconds that the service's clock is ahead of this host's; 0 while both agree within a minute.
     """
 
     delivered: int
@@ -135,6 +140,24 @@ class Delivery:
     throttled: int
     accepted_at: datetime | None
     rate: float | None = None
+    last_error: str | None = None
+    failed_at: datetime | None = None
+    clock_offset: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """Which rules are in force.
+
+    Attributes:
+        rules: how many.
+        at: since when, aware.
+        refused: why what the files say now is not in force; None when it is.
+    """
+
+    rules: int
+    at: datetime
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +167,14 @@ class Files:
     Attributes:
         states: how many files there are in each state that occurs.
         lag: bytes that are there and not read yet, of all of them.
+        lag_seconds: how long ago the longest waiting of the files that have such bytes was written to.
         held_deleted_bytes: bytes of deleted files that are free on the disk only when the agent closes them (1.9).
         listed: those in trouble first, then those that have more to read; at most `MOST_LISTED`.
     """
 
     states: dict[FileState, int]
     lag: int
+    lag_seconds: float
     held_deleted_bytes: int
     listed: tuple[FileCondition, ...]
 
@@ -166,6 +191,7 @@ class Status:
     Attributes:
         findings: all that is wrong, the worst first; none for a healthy agent.
         process: None when it does not run or does not answer.
+        reload: which rules are in force; None when that is not known.
         rules: None when they are not known.
         files: None when the reading loop did not answer in time.
         queue: what waits.
@@ -178,6 +204,7 @@ class Status:
 
     findings: tuple[Finding, ...]
     process: Process | None
+    reload: Reload | None
     rules: tuple[RuleHits, ...] | None
     files: Files | None
     queue: Queue
@@ -199,15 +226,23 @@ def worst(findings: Iterable[Finding]) -> Health:
     return max((finding.health for finding in findings), key=order.index, default=Health.HEALTHY)
 
 
-def summarise(conditions: Iterable[FileCondition], most: int = MOST_LISTED) -> Files:
+def summarise(conditions: Iterable[FileCondition], now: datetime, most: int = MOST_LISTED) -> Files:
     """Count files and put them in the order in which people want to see them."""
     ordered = sorted(conditions, key=lambda found: (_rank(found), -found.lag, found.path))
     return Files(
         states=dict(Counter(found.state for found in ordered)),
         lag=sum(found.lag for found in ordered),
+        lag_seconds=max((waits_for(found, now) for found in ordered), default=0.0),
         held_deleted_bytes=sum(found.size or 0 for found in ordered if found.is_deleted),
         listed=tuple(ordered[:most]),
     )
+
+
+def waits_for(found: FileCondition, now: datetime) -> float:
+    """Tell how many seconds ago a file was written to that has unread bytes; 0 for one that has none."""
+    if not found.lag or found.changed_at is None:
+        return 0.0
+    return max(0.0, now.timestamp() - found.changed_at)
 
 
 def _rank(found: FileCondition) -> int:

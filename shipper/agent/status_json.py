@@ -14,6 +14,7 @@ from shipper.agent.status import (
     Health,
     Process,
     Queue,
+    Reload,
     RuleHits,
     RuleQueue,
     Status,
@@ -30,12 +31,14 @@ def to_json(status: Status, *, indent: bool = False) -> bytes:
         "health": status.health,
         "findings": status.findings,
         "process": status.process,
+        "reload": status.reload,
         "rules": status.rules,
         "files": files
         and {
             "count": files.count,
             "states": {state.value: count for state, count in files.states.items()},
             "lag": files.lag,
+            "lag_seconds": files.lag_seconds,
             "held_deleted_bytes": files.held_deleted_bytes,
             "listed": [_file(condition) for condition in files.listed],
         },
@@ -58,6 +61,7 @@ def from_json(text: bytes) -> Status:
     try:
         whole = orjson.loads(text)
         files, process, delivery, rules = (whole[key] for key in ("files", "process", "delivery", "rules"))
+        reload = whole["reload"]
         return Status(
             findings=tuple(
                 Finding(Health(each["health"]), each["what"], each["reason"], _time(each["since"]))
@@ -72,6 +76,7 @@ def from_json(text: bytes) -> Status:
                 process["uploader_age"],
                 process["scanner"],
             ),
+            reload=reload and Reload(reload["rules"], datetime.fromisoformat(reload["at"]), reload["refused"]),
             rules=None
             if rules is None
             else tuple(
@@ -87,6 +92,7 @@ def from_json(text: bytes) -> Status:
                     below=each["below"],
                     held=each["held"],
                     redaction_failed=each["redaction_failed"],
+                    last=_time(each["last"]),
                 )
                 for each in rules
             ),
@@ -94,6 +100,7 @@ def from_json(text: bytes) -> Status:
             and Files(
                 {FileState(state): count for state, count in files["states"].items()},
                 files["lag"],
+                files["lag_seconds"],
                 files["held_deleted_bytes"],
                 tuple(_condition(each) for each in files["listed"]),
             ),
@@ -106,6 +113,9 @@ def from_json(text: bytes) -> Status:
                 delivery["throttled"],
                 _time(delivery["accepted_at"]),
                 delivery["rate"],
+                delivery["last_error"],
+                _time(delivery["failed_at"]),
+                delivery["clock_offset"],
             ),
             losses=tuple(Loss(each["what"], each["reason"], each["amount"]) for each in whole["losses"]),
             bytes_read=whole["bytes_read"],

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.health import INTAKE_STALLED, UPLOADER_STALLED, Vitals, judge
-from shipper.agent.status import Delivery, Process, Queue, RuleHits, Status, summarise
+from shipper.agent.status import Delivery, Process, Queue, Reload, RuleHits, Status, summarise
 from shipper.agent.status_json import to_json
 from shipper.agent.stored import Stored, read_stored
 from shipper.agent.trouble import Trouble
@@ -109,7 +109,7 @@ class Survey:
             ),
             stopping=self._stopping,
         )
-        counts = telemetry.counts()
+        counts, failed = telemetry.counts(), self._uploader.last_trouble
         unscanned, shadow = engine.unscanned, {rule.id for rule in engine.rules if rule.shadow}
         return Status(
             judge(vitals, files),
@@ -121,6 +121,7 @@ class Survey:
                 vitals.uploader_age,
                 SCANNER.name,
             ),
+            Reload(len(engine.rules), self._rule_files.since, None if vitals.rules is None else vitals.rules.reason),
             tuple(
                 RuleHits(
                     rule,
@@ -134,11 +135,14 @@ class Survey:
                     below=each.below,
                     held=each.held,
                     redaction_failed=each.redaction_failed,
+                    last=each.last,
                 )
                 for rule, each in engine.tallies.items()
             ),
             # a glob here means what one of `exclude` means: a path with all below it, or a name
-            None if files is None else summarise(f for f in files if not globs or excluded(f.path, tuple(globs))),
+            None
+            if files is None
+            else summarise((f for f in files if not globs or excluded(f.path, tuple(globs))), now),
             stored.queue,
             Delivery(
                 counts.get("events_delivered", 0),
@@ -147,6 +151,9 @@ class Survey:
                 counts.get("requests_throttled", 0),
                 self._uploader.accepted_at,
                 self._uploader.rate if isfinite(self._uploader.rate) else None,
+                None if failed is None else failed.reason,
+                None if failed is None else failed.since,
+                vitals.clock_offset,
             ),
             stored.losses,
             stored.bytes_read,

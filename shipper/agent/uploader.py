@@ -122,6 +122,11 @@ class Uploader:
         return self._sending.trouble
 
     @property
+    def last_trouble(self) -> Trouble | None:
+        """The same, also after it has passed; None when there never was any."""
+        return self._sending.last_trouble
+
+    @property
     def clock_offset(self) -> float:
         """Seconds that the service's clock is ahead, where requests are dated with it; else 0."""
         return self._sending.clock_offset

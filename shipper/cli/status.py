@@ -9,33 +9,33 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.live import Live
-from rich.text import Text
 
+from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.control import UnansweredError, ask
-from shipper.agent.status import Finding, Health, Queue, Status, printable_path, summarise
+from shipper.agent.status import Finding, Health, Queue, Status, summarise
 from shipper.agent.status_json import from_json, to_json
 from shipper.agent.stored import Stored, read_stored
 from shipper.cli.config_option import config_option
+from shipper.cli.status_shown import render
 from shipper.cli.terminal import data
 from shipper.config.load import default_file, load_config
+from shipper.errors import StateError
 from shipper.outbox.lock import holder_of
 from shipper.outbox.reader import StoreReader
 from shipper.tailing.condition import FileCondition, FileState
 from shipper.tailing.discovery import discover
 from shipper.tailing.globs import excluded, path_pattern
-from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from rich.text import Text
+
     from shipper.config.model import Config, SourceTable
     from shipper.events import Checkpoint
 
 REFRESH = 1.0
-_FEW = 20
-_STYLES = {Health.HEALTHY: "green", Health.DEGRADED: "yellow", Health.UNHEALTHY: "red", Health.STOPPED: "red"}
-_QUIET = (FileState.IDLE, FileState.CLOSED)
 
 
 @click.command("status", short_help="Say how the agent is, and why every file is or is not read.")
@@ -58,28 +58,47 @@ def command(globs: tuple[str, ...], config_file: Path | None, *, watch: bool, as
       shipper status --json
     """
     config, _ = load_config(config_file or default_file())
+    everything = everything or bool(globs)
     status = read_status(config, globs)
-    if not watch:
+
+    def shown() -> Text:
+        link = None if status.process is None else page_link(config)
+        return render(status, everything=everything, link=link)
+
+    def write(*, indent: bool) -> None:
         if as_json:
-            data().out(to_json(status, indent=True).decode())
+            data().out(to_json(status, indent=indent).decode())
         else:
-            data().print(render(status, everything=everything or bool(globs)))
+            data().print(shown())
+        sys.stdout.flush()
+
+    if not watch:
+        write(indent=True)
     elif sys.stdout.isatty() and not as_json:
-        with Live(render(status, everything=everything), console=data(), auto_refresh=False) as live:
+        with Live(shown(), console=data(), auto_refresh=False) as live:
             while True:
                 time.sleep(REFRESH)
                 status = read_status(config, globs)
-                live.update(render(status, everything=everything or bool(globs)), refresh=True)
+                live.update(shown(), refresh=True)
     else:
         while True:
-            if as_json:
-                data().out(to_json(status).decode())
-            else:
-                data().print(render(status, everything=everything or bool(globs)))
-            sys.stdout.flush()
+            write(indent=False)
             time.sleep(REFRESH)
             status = read_status(config, globs)
     return int(status.health in {Health.UNHEALTHY, Health.STOPPED})
+
+
+def page_link(config: Config) -> str | None:
+    """Give the link of a running agent's page, with its token; None when there is none, or it cannot be read here."""
+    if config.http.listen is None:
+        return None
+    from shipper.web.access import link
+
+    try:
+        return link(config)
+    except StateError:
+        # of an agent that others run the token is not ours to see
+        return None
 
 
 def read_status(config: Config, globs: Sequence[str]) -> Status:
@@ -116,7 +135,8 @@ def _at_rest(config: Config, globs: Sequence[str], finding: Finding, *, scan: bo
         (finding,),
         None,
         None,
-        summarise(chosen) if scan else None,
+        None,
+        summarise(chosen, HOST_CLOCK.now()) if scan else None,
         stored.queue,
         None,
         stored.losses,
@@ -169,82 +189,3 @@ def _start(
     if source.start_at == "end" and not before:
         return size, "would be read from its end (start_at)"
     return 0, "would be read from its beginning"
-
-
-def render(status: Status, *, everything: bool) -> Text:
-    """Give a status for people; everything that came from files is made harmless to the terminal."""
-    text = Text(status.health.value, style=f"bold {_STYLES[status.health]}")
-    for finding in status.findings:
-        since = f" (since {finding.since.astimezone():%Y-%m-%d %H:%M:%S})" if finding.since else ""
-        text.append(f"\n  {finding.what}: {printable(finding.reason)}{since}", style=_STYLES[finding.health])
-    if status.process is not None:
-        process = status.process
-        text.append(
-            f"\nagent      version {process.version}, pid {process.pid}, since "
-            f"{process.started_at.astimezone():%Y-%m-%d %H:%M:%S}, scanner {process.scanner}"
-        )
-    for line in (*_files(status, everything=everything), *_rules(status, everything=everything), *_totals(status)):
-        text.append("\n" + printable(line))
-    return text
-
-
-def _files(status: Status, *, everything: bool) -> Iterator[str]:
-    files = status.files
-    if files is None:
-        yield "files      not known: the reading loop did not answer"
-        return
-    states = ", ".join(f"{count} {state.value}" for state, count in files.states.items())
-    yield f"files      {files.count}" + (f" ({states})" if states else "") + f", lag {files.lag} bytes"
-    if files.held_deleted_bytes:
-        yield f"           {files.held_deleted_bytes} bytes of deleted files are held until they are read"
-    chosen = [f for f in files.listed if everything or f.lag or f.state not in _QUIET or files.count <= _FEW]
-    for file in chosen:
-        place = "" if file.offset is None else f" at {file.offset}"
-        place += "" if file.size is None or file.offset is None else f" of {file.size}"
-        yield f"  {file.state.value:<9} {printable_path(file.path)}{place}: {file.reason}"
-    left = files.count - len(chosen)
-    if left:
-        yield f"  and {left} more" + ("" if everything else "; --all lists them")
-
-
-def _rules(status: Status, *, everything: bool) -> Iterator[str]:
-    """Show the rules that cost or found something, the costliest first."""
-    rules = sorted(status.rules or (), key=lambda rule: -rule.seconds)
-    chosen = [rule for rule in rules if everything or rule.judged or rule.every_line]
-    for rule in chosen:
-        shadow = " (shadow: nothing is sent)" if rule.shadow else ""
-        counts = {
-            "ignored": rule.ignored,
-            "timed out": rule.timed_out,
-            "below the threshold": rule.below,
-            "held back by the throttle": rule.held,
-            "redactions failed": rule.redaction_failed,
-        }
-        rest = "".join(f", {count} {what}" for what, count in counts.items() if count)
-        bad = "; judges every line: no text is certain, and rare, in what it finds" if rule.every_line else ""
-        yield (
-            f"rule       {rule.id}{shadow}: {rule.matched} matched{rest}; "
-            f"searched in {rule.judged} records, {rule.seconds:.3g} s{bad}"
-        )
-    if len(chosen) < len(rules):
-        yield f"rules      {len(rules) - len(chosen)}{' more' if chosen else ''} had nothing to judge"
-
-
-def _totals(status: Status) -> Iterator[str]:
-    queue = status.queue
-    yield f"queue      {queue.events} events, {queue.bytes} of {queue.limit} bytes"
-    for waiting in queue.rules:
-        more = f", {waiting.folded} more folded" if waiting.folded else ""
-        yield f"  {waiting.rule}: {waiting.events} events, {waiting.bytes} bytes{more}"
-    if status.delivery is not None:
-        sent = status.delivery
-        last = f", last {sent.accepted_at.astimezone():%Y-%m-%d %H:%M:%S}" if sent.accepted_at else ""
-        yield (
-            f"delivery   {sent.delivered} delivered{last}; {sent.refused} refused; "
-            f"{sent.failed} requests failed, {sent.throttled} throttled"
-            + (f"; at most {sent.rate:.2g} requests/s" if sent.rate is not None else "")
-        )
-    lost = ", ".join(f"{loss.amount} {loss.what} ({loss.reason})" for loss in status.losses)
-    yield f"losses     {lost or 'none'}"
-    more = f", and {status.unjudged} places that rules did not judge" if status.unjudged else ""
-    yield f"dead letters  {status.dead_letters}{more}"

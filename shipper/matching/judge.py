@@ -92,8 +92,11 @@ class Judge:
             return None
         tally.matched += 1
         if rule.threshold is None and rule.throttle is None:
-            return (prepared.composer.compose(found, record, block, origin),)
+            event = prepared.composer.compose(found, record, block, origin)
+            tally.last = event.time
+            return (event,)
         draft = prepared.composer.draft(found, record, block, origin)
+        tally.last = draft.time
         if self._limits is None:
             return (draft,)
         return _limited(rule, self._limits, draft, block.read_at.timestamp(), tally)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 @dataclass(slots=True)
@@ -21,6 +25,7 @@ class Tally:
         redaction_failed: events whose record is not shown, since a redaction took too long.
         below: matches that made no event, for `[rule.threshold]` asks for more of them.
         held: events that `[rule.throttle]` held back, to be told by one more.
+        last: the time of the record that matched last, as its event has it; aware. None before the first.
         json_invalid: matched records of a JSON source that are no JSON object, so that they have no fields.
     """
 
@@ -36,3 +41,4 @@ class Tally:
     below: int = 0
     held: int = 0
     json_invalid: int = 0
+    last: datetime | None = field(default=None, compare=False)

@@ -76,12 +76,36 @@ def access_of(config: Config) -> Access:
     return Access(frozenset(name.lower() for name in names), is_loopback, _token(config))
 
 
-def _token(config: Config) -> str:
+def link(config: Config) -> str:
+    """Give the address of the page of a running agent, with its token.
+
+    Raises:
+        StateError: the token cannot be read.
+    """
+    host, port = split_address(config.http.listen or "")
+    if not host or (host != "localhost" and ipaddress.ip_address(host).is_unspecified):
+        host = (config.http.hosts or ("localhost",))[0]
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}/?token={_read_token(_token_file(config))}"
+
+
+def _token_file(config: Config) -> Path:
     given = config.http.token_file
-    path = config.state_path / TOKEN_FILE if given is None else config.resolve(given)
-    try:
-        if given is None and not path.exists():
+    return config.state_path / TOKEN_FILE if given is None else config.resolve(given)
+
+
+def _token(config: Config) -> str:
+    path = _token_file(config)
+    if config.http.token_file is None and not path.exists():
+        try:
             _make(path)
+        except OSError as error:
+            raise StateError(f"the token of [http] cannot be made: {path}: {error.strerror}") from None
+    return _read_token(path)
+
+
+def _read_token(path: Path) -> str:
+    try:
         with path.open() as file:
             token = file.read(_LONGEST_TOKEN).strip()
     except (OSError, UnicodeDecodeError) as error:

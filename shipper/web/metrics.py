@@ -5,7 +5,6 @@ Paths are labels only as long as there are few files: each would be a series of 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric
 
-    from shipper.agent.status import Files, Process, Queue, RuleHits, Status
+    from shipper.agent.status import Files, Process, Queue, Reload, RuleHits, Status
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MOST_LABELLED_FILES = 100
@@ -52,6 +51,8 @@ class _Collected(Collector):
         yield bad
         if status.process is not None:
             yield from _process(status.process)
+        if status.reload is not None:
+            yield from _reload(status.reload)
         if status.files is not None:
             yield from _files(status.files)
         yield from _queue(status.queue)
@@ -86,6 +87,8 @@ class _Collected(Collector):
             yield _gauge("shipper_last_accepted_timestamp_seconds", said, sent.accepted_at.timestamp())
         if sent.rate is not None:
             yield _gauge("shipper_allowed_requests_per_second", "This host's share of the account's limit.", sent.rate)
+        said = "Seconds that the service's clock is ahead; 0 while both agree within a minute."
+        yield _gauge("shipper_clock_offset_seconds", said, sent.clock_offset)
 
 
 def _process(process: Process) -> Iterator[Metric]:
@@ -101,15 +104,21 @@ def _process(process: Process) -> Iterator[Metric]:
     yield ages
 
 
+def _reload(reload: Reload) -> Iterator[Metric]:
+    yield _gauge("shipper_rules", "Rules that are in force.", reload.rules)
+    said = "Since when these rules are in force, since the epoch."
+    yield _gauge("shipper_rules_loaded_timestamp_seconds", said, reload.at.timestamp())
+    said = "Whether the rule files are as they are in force: 0 when what they say now was refused."
+    yield _gauge("shipper_rules_current", said, reload.refused is None)
+
+
 def _files(files: Files) -> Iterator[Metric]:
     states = GaugeMetricFamily("shipper_files", "Files by what is done with them.", labels=["state"])
     for state in FileState:
         states.add_metric([state.value], files.states.get(state, 0))
     yield states
     yield _gauge("shipper_lag_bytes", "Bytes that are there and not read yet, of all files.", files.lag)
-    now = datetime.now(UTC).timestamp()
-    late = [now - each.changed_at for each in files.listed if each.lag and each.changed_at is not None]
-    yield _gauge("shipper_lag_seconds", "How long ago the longest waiting file was written to.", max(0.0, *late, 0.0))
+    yield _gauge("shipper_lag_seconds", "How long ago the longest waiting file was written to.", files.lag_seconds)
     yield _gauge("shipper_held_deleted_bytes", "Bytes of deleted files that are held open.", files.held_deleted_bytes)
     if files.count > MOST_LABELLED_FILES:
         return
@@ -155,6 +164,13 @@ def _rules(rules: Iterable[RuleHits]) -> Iterator[Metric]:
         for rule in found:
             family.add_metric([rule.id], getattr(rule, attribute))
         yield family
+    last = GaugeMetricFamily(
+        "shipper_rule_last_match_timestamp_seconds", "Time of the record that a rule matched last.", labels=["rule"]
+    )
+    for rule in found:
+        if rule.last is not None:
+            last.add_metric([rule.id], rule.last.timestamp())
+    yield last
 
 
 def _gauge(name: str, said: str, value: float) -> Metric:

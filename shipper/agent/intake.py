@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from shipper.agent.clock import Clock
     from shipper.agent.heartbeat import Heartbeat
+    from shipper.agent.recent import Recent
     from shipper.agent.trouble import Trouble
     from shipper.config.model import SourceTable, StoreTable
     from shipper.matching.engine import Engine
@@ -65,6 +66,7 @@ class Intake:
         recorded: Callable[[], None],
         watcher: Watcher | None,
         heartbeat: Heartbeat | None = None,
+        recent: Recent | None = None,
         clock: Clock = HOST_CLOCK,
     ) -> None:
         """Prepare; nothing is read before `run`.
@@ -78,6 +80,7 @@ class Intake:
             recorded: called after events were committed.
             watcher: where hints come from; None polls.
             heartbeat: makes an event every so often; None for none.
+            recent: keeps the newest events with their lines; None when nobody can look at them.
             clock: tells the time.
         """
         self._following = following
@@ -92,6 +95,7 @@ class Intake:
         self._lookout = Lookout(following, watcher, clock)
         self._turn = 0
         self._heartbeat = heartbeat
+        self._recent = recent
         self._storms = Storms(store, limits, clock)
         self.tap = Tap()
         self._commits = Commits(
@@ -256,6 +260,8 @@ class Intake:
                     events, unjudged = judged(self._engine, block)
                     followed.feeds.update(event.rule for event in events)
                     self._commits.take(events)
+                    if self._recent is not None and events:
+                        self._recent.take(events, block, self._engine)
                     self._commits.note(unjudged)
         finally:
             moved = sum(each.offset - each.skipped for each in together)

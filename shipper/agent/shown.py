@@ -23,9 +23,9 @@ def uploaded(event: Event) -> dict[str, Any]:
     }
 
 
-def shown(event: Event) -> bytes:
-    """Give an event as one line of JSON: what goes to the service, and in `meta` where it comes from."""
-    meta = {
+def facts(event: Event) -> dict[str, Any]:
+    """Give what goes to the service, and in `meta` where it comes from."""
+    meta: dict[str, Any] = {
         "rule": event.rule,
         "path": printable_path(event.path),
         "line_number": event.line_number,
@@ -34,4 +34,9 @@ def shown(event: Event) -> bytes:
     }
     if event.shadow:
         meta["shadow"] = True
-    return orjson.dumps(uploaded(event) | {"meta": meta}, option=orjson.OPT_APPEND_NEWLINE)
+    return uploaded(event) | {"meta": meta}
+
+
+def shown(event: Event) -> bytes:
+    """Give an event as one line of JSON, see `facts`."""
+    return orjson.dumps(facts(event), option=orjson.OPT_APPEND_NEWLINE)

@@ -11,7 +11,7 @@ import resource
 import threading
 import time
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shipper import telemetry
 from shipper.agent import dead_letters
@@ -20,6 +20,7 @@ from shipper.agent.control import Control
 from shipper.agent.heartbeat import Heartbeat
 from shipper.agent.intake import Intake
 from shipper.agent.machine import this_host
+from shipper.agent.recent import Recent
 from shipper.agent.rule_files import RuleFiles
 from shipper.agent.send_slots import Party, SendSlots
 from shipper.agent.survey import Survey
@@ -39,7 +40,7 @@ from shipper.tailing.register import FEWEST_OPEN
 from shipper.tailing.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from shipper.config.model import Config
     from shipper.matching.rulebook import Rulebook
@@ -57,6 +58,9 @@ class Agent:
     Attributes:
         failed: set when a loop ended that should not.
         survey: tells how the agent is.
+        config: what is in force of the configuration.
+        rulebook: the rules that are in force, with their files and tests.
+        recent: its newest events; none are kept without `[http]`.
     """
 
     def __init__(self, config: Config, *, delivered: Callable[[Sequence[Waiting]], None] | None = None) -> None:
@@ -76,9 +80,10 @@ class Agent:
         self._failing = threading.Lock()
         self._reloading = threading.Lock()
         self._stopping = threading.Event()
-        self._config = config
+        self.config = config
         self._rule_files = RuleFiles(config.state_path)
-        rulebook = self._rule_files.begin(config)
+        self.rulebook = rulebook = self._rule_files.begin(config)
+        self.recent = Recent()
         self._client = connect(config)
         self._lock = StateLock(config.state_path)
         self._rule_files.keep(rulebook)
@@ -125,14 +130,16 @@ class Agent:
                 self._store,
                 HOST_CLOCK,
             ),
+            recent=None if config.http.listen is None else self.recent,
         )
         self.survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
+        self._dead_letters = dead_letters.answering(self._store.dead_letters, self._uploader.wake)
         self._control = Control(
             config.state_path,
             {
                 "status": self.survey.answer,
                 "tap": self._intake.tap.answer,
-                dead_letters.QUESTION: dead_letters.answering(self._store.dead_letters, self._uploader.wake),
+                dead_letters.QUESTION: self._dead_letters,
             },
         )
         self._threads = {
@@ -145,17 +152,17 @@ class Agent:
         """Begin to read and to send."""
         for said in exposed(self._client.secret_files):
             telemetry.configuration_warning(said)
-        telemetry.agent_started(self._rules, len(self._config.source), self._client.endpoint)
+        telemetry.agent_started(self._rules, len(self.config.source), self._client.endpoint)
         for thread in self._threads.values():
             thread.start()
         self._control.start()
 
     def reload(self) -> None:
         """Read configuration and rules again; all of it comes into force between two blocks, or none of it."""
-        if self._config.file is None:
+        if self.config.file is None:
             return
         try:
-            config, _ = load_config(self._config.file)
+            config, _ = load_config(self.config.file)
         except ConfigurationError as error:
             for problem in error.problems:
                 telemetry.reload_refused(str(problem))
@@ -164,7 +171,7 @@ class Agent:
             rulebook = self._rule_files.reread(config)
             if rulebook is None:
                 return
-            self._config = self._told_of_restart(config)
+            self.config = self._told_of_restart(config)
             self._use(rulebook)
 
     def _told_of_restart(self, config: Config) -> Config:
@@ -172,24 +179,29 @@ class Agent:
         waiting = [
             key
             for key in ("state_dir", "cloudmonitor", "http", "store", "drain_timeout", "log_level", "log_format")
-            if getattr(config, key) != getattr(self._config, key)
+            if getattr(config, key) != getattr(self.config, key)
         ]
         if waiting:
             telemetry.restart_needed(", ".join(waiting))
-        return dataclasses.replace(config, **{key: getattr(self._config, key) for key in waiting})
+        return dataclasses.replace(config, **{key: getattr(self.config, key) for key in waiting})
 
     def _use(self, rulebook: Rulebook) -> None:
-        self._intake.change(self._engine(self._config, rulebook), self._config.source)
+        self.rulebook = rulebook
+        self._intake.change(self._engine(self.config, rulebook), self.config.source)
         telemetry.reloaded(len(rulebook.rules))
 
     def _watch_rules(self) -> None:
         """Use other rules as soon as their files say so and are fit."""
         while not self._stopping.wait(RULES_POLL):
             with self._reloading:
-                if self._rule_files.have_changed(self._config):
-                    rulebook = self._rule_files.reread(self._config)
+                if self._rule_files.have_changed(self.config):
+                    rulebook = self._rule_files.reread(self.config)
                     if rulebook is not None:
                         self._use(rulebook)
+
+    def change_dead_letters(self, question: Mapping[str, Any]) -> bytes:
+        """Send refused events again, or let go of them; see `dead_letters.answering`."""
+        return self._dead_letters(question)
 
     def stop(self) -> None:
         """Stop reading, commit, send until the outbox is empty or `drain_timeout` is over, and close everything."""
@@ -199,7 +211,7 @@ class Agent:
         self._intake.stop()
         self._threads["intake"].join()
         telemetry.agent_stopping(self._store.waiting_count)
-        self._uploader.drain(self._config.drain_timeout)
+        self._uploader.drain(self.config.drain_timeout)
         self._threads["uploader"].join()
         telemetry.agent_stopped(telemetry.counts().get("events_delivered", 0), self._store.waiting_count)
         self.close()

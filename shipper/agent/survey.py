@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from shipper.agent.rule_files import RuleFiles
     from shipper.agent.uploader import Uploader
     from shipper.config.model import StoreTable
+    from shipper.tailing.condition import FileCondition
 
 FILES_TIMEOUT = 2.0
 
@@ -85,9 +86,13 @@ class Survey:
             raise ShipperError("'globs' must be a list of texts, such as /var/log/app/*")
         return to_json(self.status(globs))
 
+    def files(self) -> list[FileCondition] | None:
+        """Tell of every file why it is or is not being read; None when the reading loop did not say so in time."""
+        return self._intake.conditions(FILES_TIMEOUT)
+
     def status(self, globs: Sequence[str] = ()) -> Status:
         """Tell how the agent is; when there are globs, list and count only the files that one of them matches."""
-        files = self._intake.conditions(FILES_TIMEOUT)
+        files = self.files()
         stored, unreadable = self._read_stored()
         now, monotonic = HOST_CLOCK.now(), time.monotonic()
         engine = self._intake.engine

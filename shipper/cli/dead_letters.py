@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import orjson
 
 from shipper.agent.dead_letters import change
+from shipper.agent.letter_facts import PLACE, event_of, letter_facts, place_facts
 from shipper.agent.status import printable_path
 from shipper.backfill.dead_letters import change as change_of_backfills
 from shipper.backfill.store import STORE as STORE_OF_BACKFILLS
 from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data, one_line, say, say_error
-from shipper.cloudmonitor.advice import advise
-from shipper.cloudmonitor.verdict import Answer
 from shipper.config.load import default_file, load_config
 from shipper.outbox.reader import StoreReader
 from shipper.telemetry import printable
@@ -25,12 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from shipper.outbox.dead_letters import DeadLetter, Noted
 
-_PLACE = "m"
-"""Begins the id of a place, so that it is not taken for that of an event."""
 _WIDTH = 100
-_CAUSES = {"timeout": "the search took longer than match_timeout", "set_aside": "the rule was set aside"}
 
 
 backfill_option = click.option("--backfill", "of_backfills", is_flag=True, help="Those of backfills, not the agent's.")
@@ -95,7 +89,7 @@ def show_letter(letter: str, config_file: Path | None, *, of_backfills: bool, as
     with closing(_reader(config_file, of_backfills=of_backfills)) as reader:
         letters = [reader.dead_letter(number)] if kind == "refused" else []
         places = [each for each in reader.unjudged() if each.id == number] if kind == "match" else []
-    facts = [_letter_facts(each) for each in letters if each is not None] + [_place_facts(each) for each in places]
+    facts = [letter_facts(each) for each in letters if each is not None] + [place_facts(each) for each in places]
     if not facts:
         say_error(f"there is no dead letter {letter}; `shipper dead-letters list` shows those that are")
         return 1
@@ -122,7 +116,7 @@ def retry(letters: tuple[str, ...], config_file: Path | None, *, of_backfills: b
       shipper dead-letters retry 12 13
       shipper dead-letters retry --all
     """
-    if any(each.startswith(_PLACE) for each in letters):
+    if any(each.startswith(PLACE) for each in letters):
         raise click.UsageError(
             "a place holds no event to send; `shipper dead-letters show ID` says how it is judged again"
         )
@@ -147,10 +141,10 @@ def drop(letters: tuple[str, ...], config_file: Path | None, *, of_backfills: bo
 
 def _parsed(shown: str) -> tuple[str, int]:
     """Give the kind and the number that an id stands for."""
-    digits = shown.removeprefix(_PLACE)
+    digits = shown.removeprefix(PLACE)
     if not (digits.isascii() and digits.isdigit() and len(digits) < 19):
         raise click.UsageError(f"'{shown}' is no id; `shipper dead-letters list` shows them, as 12 or m12")
-    return ("match" if shown.startswith(_PLACE) else "refused"), int(digits)
+    return ("match" if shown.startswith(PLACE) else "refused"), int(digits)
 
 
 def _change(
@@ -182,59 +176,15 @@ def _lines(reader: StoreReader, kind: str, *, as_json: bool) -> Iterator[str]:
     if kind != "match":
         for letter in reader.dead_letters():
             if as_json:
-                yield orjson.dumps(_letter_facts(letter)).decode()
+                yield orjson.dumps(letter_facts(letter)).decode()
             else:
                 said = f"{letter.refusal.code} {one_line(letter.refusal.message, _WIDTH)}"
-                yield printable(f"{letter.id:>6}  {letter.died_at}  {letter.rule}  {_event_of(letter)['name']}  {said}")
+                yield printable(f"{letter.id:>6}  {letter.died_at}  {letter.rule}  {event_of(letter)['name']}  {said}")
     if kind != "refused":
         for noted in reader.unjudged():
             if as_json:
-                yield orjson.dumps(_place_facts(noted)).decode()
+                yield orjson.dumps(place_facts(noted)).decode()
             else:
                 place = noted.place
                 where = f"{printable_path(place.path)} offset {place.offset}, {place.length} bytes"
-                yield printable(f"{_PLACE + str(noted.id):>6}  {noted.noted_at}  {place.rule}  {where}  {place.cause}")
-
-
-def _letter_facts(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "id": str(letter.id),
-        "kind": "refused",
-        "rule": letter.rule,
-        "died_at": letter.died_at,
-        "code": letter.refusal.code,
-        "message": letter.refusal.message,
-        "request_id": letter.refusal.request_id,
-        "event_id": letter.event_id,
-        "event": _event_of(letter),
-    } | _advice_on(letter)
-
-
-def _advice_on(letter: DeadLetter) -> dict[str, str]:
-    advice = advise(Answer(400, letter.refusal.code, letter.refusal.message))
-    return {"meaning": advice.meaning, "what_to_do": advice.action} if advice else {}
-
-
-def _event_of(letter: DeadLetter) -> dict[str, Any]:
-    """Give the event; what a damaged store left of it as it is."""
-    try:
-        event: dict[str, Any] = orjson.loads(letter.payload)
-    except orjson.JSONDecodeError:
-        return {"name": "(damaged)", "payload": letter.payload.decode("utf-8", "backslashreplace")}
-    return event
-
-
-def _place_facts(noted: Noted) -> dict[str, Any]:
-    place = noted.place
-    return {
-        "id": _PLACE + str(noted.id),
-        "kind": "match",
-        "rule": place.rule,
-        "noted_at": noted.noted_at,
-        "path": printable_path(place.path),
-        "offset": place.offset,
-        "length": place.length,
-        "cause": place.cause,
-        "meaning": _CAUSES.get(place.cause, place.cause),
-        "judge_again": f"mend the rule, then: shipper backfill {shlex.quote(printable_path(place.path))}",
-    }
+                yield printable(f"{PLACE + str(noted.id):>6}  {noted.noted_at}  {place.rule}  {where}  {place.cause}")

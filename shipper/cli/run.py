@@ -70,7 +70,7 @@ def _web(config: Config, agent: Agent) -> WebServer:
     from shipper.web.server import WebServer
 
     try:
-        web = WebServer(config.http.listen or "", access_of(config), agent.survey.status)
+        web = WebServer(config.http.listen or "", access_of(config), agent)
     except ShipperError:
         agent.close()
         raise

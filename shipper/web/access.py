@@ -38,12 +38,16 @@ class Access:
     is_loopback: bool
     token: str
 
-    def refusal(self, path: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+    def refusal(
+        self, path: str, headers: Mapping[str, str], *, changes: bool = False, shown: str = ""
+    ) -> tuple[int, str] | None:
         """Tell why a request is refused, as HTTP status and a sentence for people; None when it is not.
 
         Args:
             path: what is asked for, without its query.
             headers: of the request, by name in lower case.
+            changes: whether something may be changed by it, so that it has to come from this page itself.
+            shown: the token, where it is not in the headers.
         """
         host = headers.get("host", "")
         name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
@@ -52,10 +56,23 @@ class Access:
             return 403, "this name is not one of mine; add it to `hosts` in [http]"
         if path in _OPEN or (path == "/metrics" and self.is_loopback):
             return None
-        scheme, _, shown = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), self.token.encode()):
-            return None
-        return 401, "this needs the token, as `Authorization: Bearer TOKEN`"
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            shown = given.strip()
+        if not hmac.compare_digest(shown.encode("utf-8", "surrogateescape"), self.token.encode()):
+            return 401, "this needs the token, as `Authorization: Bearer TOKEN`"
+        if changes and not _is_same_origin(headers):
+            return 403, "changes are taken from this page alone, not from others (Origin)"
+        return None
+
+
+def _is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Tell whether a browser says that a page of this very server asks; who says nothing is not believed."""
+    if headers.get("sec-fetch-site", "same-origin") != "same-origin":
+        return False
+    scheme, _, rest = headers.get("origin", "").partition("://")
+    # a proxy before it may speak TLS
+    return scheme in {"http", "https"} and rest.lower() == headers.get("host", "").lower()
 
 
 def access_of(config: Config) -> Access:

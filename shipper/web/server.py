@@ -1,4 +1,4 @@
-"""The agent's HTTP server: `/healthz`, `/readyz`, `/metrics`, `/status`. Reads only; nothing can be changed by it.
+"""The agent's HTTP server: health, metrics, status, and the page; what there is stands in `answers`.
 
 It never holds up the agent: each answer is made in a thread of its own, of which there are few, from what the loops
 left to be looked at. Who is slow to ask or to take the answer is left.
@@ -12,47 +12,50 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
 
 from shipper import telemetry
-from shipper.agent.status import Health
-from shipper.agent.status_json import to_json
 from shipper.config.kinds import split_address
-from shipper.errors import StateError
-from shipper.web.metrics import CONTENT_TYPE, exposition
+from shipper.errors import ShipperError, StateError
+from shipper.telemetry import printable
+from shipper.web.answers import GET, JSON, POST, TEXT, Answer, Request, Site
+from shipper.web.history import History
+from shipper.web.page import door
+from shipper.web.workshop import Workshop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from shipper.agent.status import Status
+    from shipper.agent.supervisor import Agent
     from shipper.web.access import Access
 
 MOST_CONNECTIONS = 16
 PATIENCE = 10.0
-_TEXT = "text/plain; charset=utf-8"
-_ALIVE = frozenset({"intake", "uploader"})
-"""Findings that say that a loop stands still: only a restart helps."""
-
-Answer = tuple[int, str, bytes]
+MOST_BYTES = 1024 * 1024
+"""Of what is sent along with a question."""
 
 
 class WebServer:
     """Listens as soon as it is made; answers after `start`, until `stop`."""
 
-    def __init__(self, listen: str, access: Access, status: Callable[[], Status]) -> None:
+    def __init__(self, listen: str, access: Access, agent: Agent) -> None:
         """Take the address.
 
         Args:
             listen: as configured, `127.0.0.1:9595`.
             access: who may ask for what.
-            status: tells how the agent is.
+            agent: tells how it is.
 
         Raises:
             StateError: the address cannot be listened on.
         """
         host, port = split_address(listen)
+        self._history = History(agent.survey.status)
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
-            self._server = _Server((host, port), family, access, status)
+            self._server = _Server((host, port), family, access, Site(agent, self._history, Workshop()))
         except OSError as error:
             raise StateError(f"[http] cannot listen on {listen}: {error.strerror or error}") from None
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), name="http")
@@ -64,10 +67,12 @@ class WebServer:
 
     def start(self) -> None:
         """Answer from now on."""
+        self._history.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End; answers that are being given are not waited for."""
+        self._history.stop()
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -78,12 +83,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(
-        self, address: tuple[str, int], family: socket.AddressFamily, access: Access, status: Callable[[], Status]
-    ) -> None:
+    def __init__(self, address: tuple[str, int], family: socket.AddressFamily, access: Access, site: Site) -> None:
         self.address_family = family
         self.access = access
-        self.status = status
+        self.site = site
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(address, _Connection)
 
@@ -117,61 +120,63 @@ class _Connection(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer, and close the connection."""
-        status, kind, body = self._answer()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("X-Content-Type-Options", "nosniff")
-        if status == 401:
-            self.send_header("WWW-Authenticate", "Bearer")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        self._give(self._answer(GET))
 
     do_HEAD = do_GET  # noqa: N815  the standard library's name
+
+    def do_POST(self) -> None:
+        """Do what is asked for, answer, and close the connection."""
+        self._give(self._answer(POST))
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing for each request: probes and scrapes come every few seconds."""
 
-    def _answer(self) -> Answer:
-        path = self.path.partition("?")[0]
-        refusal = self.server.access.refusal(path, {name.lower(): value for name, value in self.headers.items()})
+    def _give(self, answer: Answer) -> None:
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    def _answer(self, answers: Mapping[str, Callable[[Site, Request], Answer]]) -> Answer:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        try:
+            url = urlsplit(self.path)
+            query = {name: values[0] for name, values in parse_qs(url.query, max_num_fields=20).items()}
+        except ValueError:
+            return Answer(400, TEXT, b"this is no address\n")
+        refusal = self.server.access.refusal(
+            url.path, headers, changes=answers is POST, shown=query.get("token", "") if url.path == "/" else ""
+        )
         if refusal is not None:
-            return refusal[0], _TEXT, f"{refusal[1]}\n".encode()
-        answer = _ANSWERS.get(path)
+            return _refused(url.path, *refusal)
+        answer = answers.get(url.path)
         if answer is None:
-            return 404, _TEXT, f"there is {', '.join(_ANSWERS)}\n".encode()
-        return answer(self.server.status())
+            status = 405 if url.path in GET or url.path in POST else 404
+            return Answer(status, TEXT, f"there is {', '.join(answers)}\n".encode())
+        try:
+            return answer(self.server.site, Request(url.path, query, self._body(headers)))
+        except ShipperError as error:
+            return Answer(400, JSON, orjson.dumps({"error": printable(str(error))}))
+
+    def _body(self, headers: Mapping[str, str]) -> bytes:
+        if self.command != "POST":
+            return b""
+        length = headers.get("content-length", "")
+        if not (length.isascii() and length.isdigit() and int(length) <= MOST_BYTES):
+            raise ShipperError(f"the body must have a length, of at most {MOST_BYTES} bytes")
+        return self.rfile.read(int(length))
 
 
-def _healthz(status: Status) -> Answer:
-    """Tell whether both loops make progress: where they do not, a restart may help."""
-    return _verdict([finding.reason for finding in status.findings if finding.what in _ALIVE])
-
-
-def _readyz(status: Status) -> Answer:
-    """Tell whether the agent does its work: what `shipper status` exits with 0 for."""
-    return _verdict([finding.reason for finding in status.findings if finding.health is Health.UNHEALTHY])
-
-
-def _verdict(reasons: list[str]) -> Answer:
-    if not reasons:
-        return 200, _TEXT, b"ok\n"
-    return 503, _TEXT, "".join(f"{telemetry.printable(reason)}\n" for reason in reasons).encode("utf-8", "replace")
-
-
-def _metrics(status: Status) -> Answer:
-    return 200, CONTENT_TYPE, exposition(status)
-
-
-def _status(status: Status) -> Answer:
-    return 200, "application/json", to_json(status)
-
-
-_ANSWERS: dict[str, Callable[[Status], Answer]] = {
-    "/healthz": _healthz,
-    "/readyz": _readyz,
-    "/metrics": _metrics,
-    "/status": _status,
-}
+def _refused(path: str, status: int, said: str) -> Answer:
+    if status == 401 and path == "/":
+        # people come here with a browser: they are asked for the token
+        body, headers = door()
+        return Answer(status, "text/html; charset=utf-8", body, headers)
+    return Answer(status, TEXT, f"{said}\n".encode(), {"WWW-Authenticate": "Bearer"} if status == 401 else {})

@@ -206,7 +206,8 @@ def _try_rule(site: Site, request: Request) -> Answer:
         path="pasted" if tail is None else tail.path,
         source=None if tail is None else tail.source,
         sources=config.source,
-        redact=agent.rulebook.redactions(),
+        # who pastes a line has it, and sees what would be sent; of a file nothing is shown that any rule covers
+        redact=agent.rulebook.redact if tail is None else agent.rulebook.redactions(),
         host=this_host(config.cloudmonitor.ip),
         match_timeout=config.match_timeout,
         group_id=config.cloudmonitor.group_id,

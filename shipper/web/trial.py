@@ -6,6 +6,7 @@ edits in the page, and lines from whoever writes to a log: neither may hold up o
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 import os
@@ -155,7 +156,11 @@ def _tests(rulebook: Rulebook) -> list[dict[str, Any]]:
 def _lines(trial: Trial, rule: Rule | None) -> tuple[list[dict[str, Any]], int]:
     """Give the last lines, each with what the rule makes of it, and how many the time did not suffice for."""
     found = list(_records(trial))[-MOST_LINES:]
-    redact = (*(rule.redact if rule is not None else ()), *trial.redact)
+    redact = trial.redact
+    if rule is not None:
+        redact = (*rule.redact, *redact)
+        # nothing else of the line may be shown by what is made of it either
+        rule = dataclasses.replace(rule, redact=redact)
     until, shown, untried = time.monotonic() + SECONDS, [], 0
     for record, block in found:
         if rule is None or time.monotonic() > until:

@@ -19,7 +19,7 @@ const WORDS = {
     tests: "Tests", edit: "Edit", files_n: "files", rules_n: "rules", shadow: "shadow", every_line: "judges every line", no_rules: "No rule.", as_toml: "As TOML",
     all_rules: "All rules", pause: "Pause", go_on: "Go on", no_recent: "No event since the agent started.", from_line: "from the line", group: "group",
     line_gone: "(its line is no longer at hand)", event_line: "Try this line",
-    retry: "Send again", drop: "Drop", drop_sure: "Drop for good?", all: "All", chosen: "chosen", no_letters: "The service has refused nothing.",
+    retry: "Send again", drop: "Drop", drop_sure: "Drop for good?", all: "all", chosen: "chosen", no_letters: "The service has refused nothing.",
     code: "Answer", what_to_do: "What to do", event: "Event", did: "done", refused_at: "Refused", places_why: "Places that rules did not judge in time; mend the rule, then run the command.",
     ws_why: "Change a rule and see at once what it makes of lines. Nothing is sent and no file is written: copy the finished rule.",
     ws_new: "New rule", ws_start: "Begin with", ws_lines: "Lines", ws_paste: "pasted", ws_file: "the end of a file", ws_paste_here: "Paste lines here, one record a line",

@@ -1,4 +1,4 @@
-"""The page in Chromium, through what people press and read. Screenshots are left in pytest's directory of the test."""
+"""The page in Chromium, through what people press and read; $SCREENSHOTS names a directory for pictures of it."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ __all__ = ["no_leaked_agent"]
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
+SCREENSHOTS = os.environ.get("SCREENSHOTS")
 VIEWS = ("overview", "files", "rules", "events", "letters", "workshop")
 HOSTILE = (
     "<script>window.ran = 1</script>",
@@ -66,6 +67,10 @@ for (const e of document.querySelectorAll("body *")) {
 }
 return bad;
 """
+LOADED = """
+const [box, toml] = ["box", "ws-toml"].map((name) => document.getElementById(name));
+return box ? box.childElementCount > 0 : toml.textContent !== "";
+"""
 UNNAMED = """
 return [...document.querySelectorAll("input, select, textarea, button, a, svg")].filter((e) => e.checkVisibility()
   && !(e.getAttribute("aria-label") || (e.labels && e.labels.length) || e.textContent.trim())).map((e) => e.outerHTML);
@@ -75,11 +80,10 @@ return [...document.querySelectorAll("input, select, textarea, button, a, svg")]
 class Browser:
     """Chromium with the page of one agent."""
 
-    def __init__(self, driver: webdriver.Chrome, port: int, token: str, shots: Path) -> None:
+    def __init__(self, driver: webdriver.Chrome, port: int, token: str) -> None:
         self.driver = driver
         self.port = port
         self.token = token
-        self._shots = shots
 
     def open(self, view: str = "") -> None:
         self.driver.get(f"http://127.0.0.1:{self.port}/?token={self.token}#{view}")
@@ -102,7 +106,8 @@ class Browser:
         eventually(condition, what=f"not seen in: {self.text()[:3000]}")
 
     def shoot(self, name: str) -> None:
-        self.driver.save_screenshot(str(self._shots / f"{name}.png"))
+        if SCREENSHOTS:
+            self.driver.save_screenshot(str(Path(SCREENSHOTS) / f"{name}.png"))
 
     def emulate(self, command: str, **settings: object) -> None:
         self.driver.execute_cdp_cmd(f"Emulation.{command}", settings)
@@ -131,7 +136,7 @@ def host(tmp_path: Path, service: RecordingServer) -> Iterator[tuple[Host, int]]
 
 
 @pytest.fixture
-def browser(host: tuple[Host, int], tmp_path: Path) -> Iterator[Browser]:
+def browser(host: tuple[Host, int]) -> Iterator[Browser]:
     options = webdriver.ChromeOptions()
     options.binary_location = program("chromium")
     arguments = ["--headless=new", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1280,1000"]
@@ -140,7 +145,7 @@ def browser(host: tuple[Host, int], tmp_path: Path) -> Iterator[Browser]:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(program("chromedriver")))
     running, port = host
-    yield Browser(driver, port, visitor(running, port).token, tmp_path)
+    yield Browser(driver, port, visitor(running, port).token)
     said = [entry for entry in driver.get_log("browser") if "401 (Unauthorized)" not in entry["message"]]  # type: ignore[no-untyped-call]
     driver.quit()
     assert not said
@@ -251,7 +256,7 @@ def test_everybody_can_read_it(host: tuple[Host, int], browser: Browser, scheme:
             )
             for view in VIEWS:
                 browser.go(view)
-                browser.see(lambda: browser.find("main").text.count("\n") > 2)
+                browser.see(lambda: browser.run(LOADED))
                 browser.shoot(f"{view}-{language}-{scheme}-{width}")
                 assert browser.run(CONTRAST) == [], (view, language)
                 assert browser.run(UNNAMED) == [], (view, language)

@@ -140,6 +140,75 @@ start_at = "beginning"
         wait_until(is_done, "the agent did not reload")
 
 
+class InstalledAgent(Agent):
+    """The program of an installed package; `SHIPPER_INSTALLED` names it where it lies elsewhere."""
+
+    name = "shipper-installed"
+
+    def _command(self) -> list[str]:
+        return [_installed(), "run", "-c", str(self.root / "shipper.toml")]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Tell whether there is one."""
+        return None if shutil.which(_installed()) else "no package is installed (make deb, make rpm)"
+
+
+def _installed() -> str:
+    return os.environ.get("SHIPPER_INSTALLED", "/opt/shipper/bin/shipper")
+
+
+class FluentBit(Shipper):
+    """Fluent Bit: a line that a rule finds gets its tag and goes to the sink by HTTP; `FLUENT_BIT` names the program.
+
+    Its offsets are kept in a database of its own, as ours are.
+    """
+
+    name = "fluent-bit"
+
+    def _configure(self, rules: list[BenchRule], port: int) -> None:
+        judged = "\n".join(f"    Rule $log {rule.match} {rule.name} false" for rule in rules)
+        places = ",".join(f"{self.logs}/{depth}*.log" for depth in ("", "*/"))
+        (self.root / "fluent-bit.conf").write_text(
+            f"""[SERVICE]
+    Flush 0.2
+    Daemon off
+    Log_Level warn
+[INPUT]
+    Name tail
+    Path {places}
+    Tag line
+    DB {self.root}/offsets.db
+    Read_from_Head true
+    Refresh_Interval 10
+[FILTER]
+    Name rewrite_tag
+    Match line
+{judged}
+[OUTPUT]
+    Name http
+    Match_Regex ^(?!line$)
+    Host 127.0.0.1
+    Port {port}
+    URI /event/custom/upload
+    Format json
+    Header_tag X-Event
+"""
+        )
+
+    def _command(self) -> list[str]:
+        return [_fluent_bit() or "fluent-bit", "-c", str(self.root / "fluent-bit.conf")]
+
+    @classmethod
+    def missing(cls) -> str | None:
+        """Tell whether the program is given."""
+        return None if _fluent_bit() else "fluent-bit is not given (FLUENT_BIT names its program)"
+
+
+def _fluent_bit() -> str | None:
+    return shutil.which(os.environ.get("FLUENT_BIT", "fluent-bit"))
+
+
 class SyslogNg(Shipper):
     """syslog-ng: a filter for each rule, an event by HTTP in JSON arrays of at most as many events as ours."""
 

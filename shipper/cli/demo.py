@@ -19,6 +19,7 @@ from rich.text import Text
 
 from shipper import telemetry
 from shipper.agent.supervisor import Agent
+from shipper.cli.proposing.known_programs import KNOWN
 from shipper.cli.replay import Replay
 from shipper.cli.terminal import data, safe, say, talk
 from shipper.cloudmonitor.emulator.server import Emulator
@@ -31,25 +32,7 @@ if TYPE_CHECKING:
 
     from shipper.outbox.store import Waiting
 
-HOST_LOGS = (
-    "/var/log/syslog",
-    "/var/log/messages",
-    "/var/log/auth.log",
-    "/var/log/secure",
-    "/var/log/kern.log",
-    "/var/log/daemon.log",
-    "/var/log/cron.log",
-    "/var/log/mail.log",
-    "/var/log/haproxy.log",
-    "/var/log/dpkg.log",
-    "/var/log/nginx/*.log",
-    "/var/log/apache2/*.log",
-    "/var/log/httpd/*log",
-    "/var/log/postgresql/*.log",
-    "/var/log/mysql/*.log",
-    "/var/log/redis/*.log",
-    "/var/log/tomcat*/*.log",
-)
+HOST_LOGS = tuple(log for known in KNOWN if known.form == "plain" for log in known.logs)
 QUIET_SECONDS = 5.0
 LINES_A_SECOND = 40
 

@@ -1,154 +1,147 @@
-"""`shipper init`: a commented configuration and a first rule file for this host (spec, section 2)."""
+"""`shipper init`: finds the logs of this host and writes a configuration and rules for them (spec, section 2)."""
 
 from __future__ import annotations
 
-import glob
-import json
+import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import orjson
 
-import shipper
-from shipper.cli.terminal import say
-from shipper.errors import ShipperError
-from shipper.matching.shipped import shipped_rule_files
+from shipper.cli.proposing.agent_user import agent_user
+from shipper.cli.proposing.existing_configuration import Existing, read_existing, rule_files_in, rule_ids
+from shipper.cli.proposing.files import configuration_text, pack_text, rules_text, sources_text
+from shipper.cli.proposing.fitting_packs import fit
+from shipper.cli.proposing.host_logs import Place, find_logs
+from shipper.cli.proposing.open_logs import running
+from shipper.cli.proposing.places import write_new
+from shipper.cli.proposing.proposed_sources import propose
+from shipper.cli.proposing.report import Findings, next_commands, notes_of, say_findings
+from shipper.cli.proposing.trial import Trial, try_out
+from shipper.cli.terminal import counted, data, say, say_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-SCHEMAS = Path(shipper.__file__).parent / "schemas"
-
-KNOWN_LOGS = (
-    ("system", ("/var/log/syslog", "/var/log/messages", "/var/log/kern.log", "/var/log/daemon.log")),
-    ("auth", ("/var/log/auth.log", "/var/log/secure")),
-    ("packages", ("/var/log/dpkg.log", "/var/log/dnf.log")),
-    ("nginx", ("/var/log/nginx/*.log",)),
-    ("apache", ("/var/log/apache2/*.log", "/var/log/httpd/*log")),
-    ("postgresql", ("/var/log/postgresql/*.log",)),
-    ("mysql", ("/var/log/mysql/*.log", "/var/log/mariadb/*.log")),
-    ("redis", ("/var/log/redis/*.log",)),
-    ("haproxy", ("/var/log/haproxy.log",)),
-    ("mail", ("/var/log/mail.log", "/var/log/maillog")),
-    ("cron", ("/var/log/cron.log", "/var/log/cron")),
-    ("tomcat", ("/var/log/tomcat*/*.log",)),
-)
-"""Where programs of common packages log, by the name of the source that reads it."""
-
-_CONFIGURATION = """\
-#:schema {schema}
-# The agent's configuration; every key is in docs/configuration.md. What is commented out shows the default.
-
-# state_dir = "/var/lib/shipper"     # where offsets and waiting events are kept
-rules = ["rules.d/*.toml"]           # relative to this file
-
-[cloudmonitor]
-region = "cn-hangzhou"               # the region of your alarms
-# network = "vpc"                    # from inside Alibaba Cloud
-# group_id = 0                       # application group of events that name none
-
-# Left out, credentials come from ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET in the environment,
-# or from the profile that the aliyun command line wrote.
-# [cloudmonitor.credentials]
-# access_key_id = "..."
-# access_key_secret_file = "secret"  # mode 0600
-"""
-_SOURCE = """
-[[source]]
-name = {name}
-paths = {paths}
-"""
-_EXAMPLE_SOURCE = """
-# No log of a program that is known was found here: name yours.
-[[source]]
-name = "app"
-paths = ["/var/log/app/**/*.log"]    # ** for any depth
-exclude = ["*.gz"]
-# start_at = "beginning"             # of files that are there when the source is first read
-"""
-_RULES = """\
-#:schema {schema}
-# A first rule, to be changed; docs/rules.md tells all keys. Edits come into force by themselves once the tests pass:
-#
-#   shipper check -r {file}                  is it right?
-#   shipper test {file}                      do its tests pass?
-#   shipper match -r {file} --summary LOG    what would it make of a log?
-#
-# Packs for programs that are common come with Shipper; copy those you want beside this file:
-{packs}
-
-[[rule]]
-id = "first-disk-full"
-description = "A program could not write because a disk is full"
-match = 'No space left on device'
-event = "DiskFull"                   # an alarm matches this name exactly
-content = "{{hostname}} {{path}}: {{line}}"
-
-  [rule.throttle]                    # a full disk says so in every line: some events, then one that tells how many more
-  max = 3
-  per = "10m"
-
-  [[rule.test]]
-  line = "2026-11-23T10:00:00Z web1 app[7]: write failed: No space left on device"
-  expect = {{ event = "DiskFull", content = "*No space left on device" }}
-
-  [[rule.test]]
-  line = "2026-11-23T10:00:00Z web1 app[7]: 91 % of the device is used"
-  expect = "no match"
-"""
+PLACE = Place()
 
 
-@click.command("init", short_help="Write a commented configuration and a first rule file for this host.")
+@click.command("init", short_help="Find this host's logs, and write a configuration and rules for them.")
 @click.argument("directory", default=".", type=click.Path(path_type=Path, file_okay=False))
-def command(directory: Path) -> int:
-    """Write shipper.toml and rules.d/first.toml into DIRECTORY, the current one by default.
+@click.option("--dry-run", is_flag=True, help="Print the files instead of writing them.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found, and why what was chosen, as JSON.")
+def command(directory: Path, *, dry_run: bool, as_json: bool) -> int:
+    """Find the logs of this host, and write a configuration and rules for them into DIRECTORY, by default here.
 
-    The logs of common programs that are here become sources. What is there already is never overwritten.
+    Logs are found where common programs have them, by what running programs hold open for writing, and by what was
+    written in /var/log lately. They become sources in shipper.toml, with encoding, format and stack traces as the logs
+    have them. Rule packs that fit are copied into rules.d, after a trial on the ends of the logs. Run it as root:
+    others see their own programs only.
+
+    Nothing is overwritten, and nothing is written that `shipper check` and `shipper test` would not pass. Where
+    shipper.toml is there already, it is left as it is: the sources that it does not have are printed, and the packs are
+    named; exit code 1 if there are any.
 
     \b
     Examples:
-      shipper init
       sudo shipper init /etc/shipper
+      shipper init --dry-run
+      shipper init --json --dry-run | jq .packs
+      sudo shipper init /etc/shipper | sudo tee -a /etc/shipper/shipper.toml
     """
-    configuration, rules = directory / "shipper.toml", directory / "rules.d" / "first.toml"
-    there = [str(file) for file in (configuration, rules) if file.exists()]
-    if there:
-        raise ShipperError(
-            f"{' and '.join(there)}: there already, and left as it is; remove it, or name a new directory"
-        )
-    found = _found_logs()
-    sources = [_SOURCE.format(name=json.dumps(name), paths=json.dumps(paths)) for name, paths in found]
-    schema = SCHEMAS / "shipper.schema.json"
-    _write(configuration, _CONFIGURATION.format(schema=schema) + ("".join(sources) or _EXAMPLE_SOURCE))
-    packs = "\n".join(f"#   {file}" for file in shipped_rule_files())
-    _write(rules, _RULES.format(schema=SCHEMAS / "rules.schema.json", file=rules, packs=packs))
-    say(f"Written: {configuration} ({_counted(found)}) and {rules}.", "green")
-    say(f"Next: shipper check -c {configuration}, then shipper run -c {configuration}.")
+    say("Looking at the logs of this host…", "dim")
+    configuration = directory / "shipper.toml"
+    if os.path.lexists(configuration):
+        return _compare(configuration, dry_run=dry_run, as_json=as_json)
+    there = rule_files_in(directory / "rules.d")
+    findings = _find(Existing(rule_ids=rule_ids(there)))
+    files = _files(directory, findings)
+    trial = try_out(directory, files, there)
+    if trial.passed and not dry_run:
+        write_new(files, agent_user())
+    if as_json:
+        written = [str(file) for file in files] if trial.passed and not dry_run else []
+        _print_json({**findings.as_json(), "written": written, "problems": [str(each) for each in trial.problems]})
+    else:
+        say_findings(findings)
+    if dry_run and not as_json:
+        for file, text in files.items():
+            data().out(f"# ==> {file} <==\n{text}")
+    return _conclude(directory, files, trial, dry_run=dry_run)
+
+
+def _find(existing: Existing) -> Findings:
+    """Find what a configuration does not have yet."""
+    user = agent_user()
+    logs = find_logs(PLACE, user)
+    fitting = fit(propose(logs), running(PLACE.proc))
+    fitting.packs = [pack for pack in fitting.packs if not existing.has(pack)]
+    proposals = propose([log for log in logs if not existing.covers(log)], existing.source_names)
+    return Findings(proposals, fitting, notes_of(logs), user.pw_name if user is not None else None)
+
+
+def _files(directory: Path, findings: Findings) -> dict[Path, str]:
+    """Give the texts of the new files: the configuration comes last, when its rules are there."""
+    rules = directory / "rules.d"
+    files = {rules / pack.name: pack_text(pack) for pack in findings.fitting.packs}
+    files[rules / "first.toml"] = rules_text(rules / "first.toml", findings.fitting)
+    new = {file: text for file, text in files.items() if not os.path.lexists(file)}
+    for file in files.keys() - new.keys():
+        say(f"{file}: there already, and left as it is", "yellow")
+    return {**new, directory / "shipper.toml": configuration_text(findings.proposals, findings.notes)}
+
+
+def _conclude(directory: Path, files: Mapping[Path, str], trial: Trial, *, dry_run: bool) -> int:
+    """Say how it went, and what comes next; gives the exit code."""
+    if not trial.passed:
+        say_problems(trial.problems)
+        say("Nothing was written: it would not pass `shipper check` and `shipper test`.", "bold red")
+        return 1
+    if dry_run:
+        say(f"It would pass: {trial.counts()}. Nothing was written.", "green")
+        return 0
+    rules = counted(len(files) - 1, "rule file")
+    say(
+        f"Written: {directory / 'shipper.toml'}, and {rules} in {directory / 'rules.d'}. They pass: {trial.counts()}.",
+        "green",
+    )
+    say("Next:", "bold")
+    for each in next_commands(directory):
+        say(f"  {each}")
     return 0
 
 
-def _found_logs() -> list[tuple[str, Sequence[str]]]:
-    """Give the sources whose logs are on this host, each with the globs that find some."""
-    found = [(name, [each for each in globs if glob.glob(each)]) for name, globs in KNOWN_LOGS]
-    return [(name, globs) for name, globs in found if globs]
+def _compare(configuration: Path, *, dry_run: bool, as_json: bool) -> int:
+    """Tell what a configuration that is there does not have; gives the exit code."""
+    existing = read_existing(configuration)
+    if existing.is_broken:
+        say(f"{configuration}: there already, and left as it is. It cannot be read:", "yellow")
+        say(f"  shipper check -c {shlex.quote(str(configuration))}    # says why")
+        return 1
+    findings = _find(existing)
+    if as_json:
+        _print_json({**findings.as_json(), "written": [], "problems": []})
+    else:
+        say_findings(findings, copied=False)
+    say(f"{configuration}: there already, and left as it is.", "yellow")
+    if not findings.proposals and not findings.fitting.packs:
+        say("It has all logs that were found, and the packs that fit.", "green")
+        return 0
+    if findings.proposals:
+        say("It does not read the logs above. To add their sources, append what is printed on stdout:")
+        whose = "sudo " if agent_user() is not None or os.geteuid() == 0 else ""
+        quoted = shlex.quote(str(configuration))
+        say(f"  shipper init {shlex.quote(str(configuration.parent))} | {whose}tee -a {quoted}")
+        if not as_json:
+            data().out(sources_text(findings.proposals))
+    if findings.fitting.packs:
+        say("It does not have these packs; to add them:")
+        files = " ".join(shlex.quote(str(pack.file)) for pack in findings.fitting.packs)
+        say(f"  cp {files} {shlex.quote(str(configuration.parent / 'rules.d'))}/")
+    return 0 if dry_run else 1
 
 
-def _counted(found: Sequence[tuple[str, Sequence[str]]]) -> str:
-    if not found:
-        return "no known log was found; it names an example"
-    return f"{len(found)} source{'' if len(found) == 1 else 's'}: {', '.join(name for name, _ in found)}"
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a new file.
-
-    Raises:
-        ShipperError: it cannot be written.
-    """
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # secrets may be added to it
-        file.touch(mode=0o600, exist_ok=False)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ShipperError(f"{file}: cannot be written: {error.strerror}") from None
+def _print_json(found: Mapping[str, object]) -> None:
+    data().out(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())

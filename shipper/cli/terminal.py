@@ -52,6 +52,11 @@ def one_line(text: str, most: int | None = None) -> str:
     return line if most is None or len(line) <= most else line[:most] + "…"
 
 
+def counted(number: int, noun: str) -> str:
+    """Give a number and what there are so many of."""
+    return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
 def say(message: str, style: str = "") -> None:
     """Say something to the person, on stderr."""
     talk().print(Text(safe(message), style=style))

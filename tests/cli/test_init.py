@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shipper.cli.proposing import agent_user, app, init
+from shipper.cli import app, init
+from shipper.cli.proposing import agent_user
 from shipper.cli.proposing.files import configuration_text, rules_text
 from shipper.cli.proposing.fitting_packs import Fitting
 from shipper.cli.proposing.host_logs import HostLog, pattern_of

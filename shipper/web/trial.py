@@ -51,7 +51,7 @@ CHARACTERS = 4096
 SECONDS = 3.0
 """After these no further line is tried."""
 CPU_SECONDS = 5
-MEMORY_BYTES = 768 * 1024 * 1024
+MEMORY_BYTES = 256 * 1024 * 1024
 OUT_OF_MEMORY = 3
 """Exit code."""
 MAX_LINE_BYTES = 64 * 1024

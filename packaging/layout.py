@@ -177,11 +177,12 @@ def compile_all(home: Path) -> None:
         sys.stderr.write("some files could not be compiled\n")
 
 
-def settle(stage: Path) -> None:
-    """Give everything the mode that it has on a host, whatever the umask was."""
-    for path in sorted(stage.rglob("*")):
+def settle(stage: Path, stamp: int) -> None:
+    """Give everything the mode that it has on a host, and one time, whenever Python was installed here."""
+    for path in (stage, *sorted(stage.rglob("*"))):
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
+        os.utime(path, (stamp, stamp), follow_symlinks=False)
 
 
 def _manual(shipper: tuple[object, ...], version: str) -> str:

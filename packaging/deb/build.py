@@ -37,7 +37,7 @@ def pack(stage: Path, version: str, stamp: int, output: Path) -> Path:
     for script in ("postinst", "prerm", "postrm"):
         shutil.copy(HERE / script, control)
         (control / script).chmod(0o755)
-    settle(stage)
+    settle(stage, stamp)
     package = output / f"shipper_{version}_{architecture}.deb"
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(stamp)}
     run("dpkg-deb", "--root-owner-group", "-Zxz", "--build", stage, package, environment=environment)

@@ -72,23 +72,25 @@ def build(about: str | None, places: Places, pack: Pack) -> None:
 def lay_out_python(home: Path) -> None:
     """Copy the interpreter and the parts of its library that an agent can need."""
     base, name = Path(sys.base_prefix), f"python{sys.version_info.major}.{sys.version_info.minor}"
-    library = home / "lib" / name
-    shutil.copytree(base / "lib" / name, library, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+    # the interpreter knows whether it is lib or, as the families of RPM build it, lib64
+    lib = sys.platlibdir
+    library = home / lib / name
+    shutil.copytree(base / lib / name, library, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
     (library / "site-packages").mkdir()
     (home / "bin").mkdir()
     shutil.copy2(base / "bin" / name, home / "bin" / "python3")
-    for shared in sorted((base / "lib").glob("libpython3*.so*")):
+    for shared in sorted((base / lib).glob("libpython3*.so*")):
         if not shared.is_symlink():
-            shutil.copy2(shared, home / "lib")
+            shutil.copy2(shared, home / lib)
     # the interpreter looks for its library where it was built; here it lies beside it, and $ORIGIN needs /proc
-    run("patchelf", "--set-rpath", f"$ORIGIN/../lib:/{HOME}/lib", home / "bin" / "python3")
-    for binary in [home / "bin" / "python3", *library.rglob("*.so"), *(home / "lib").glob("*.so*")]:
+    run("patchelf", "--set-rpath", f"$ORIGIN/../{lib}:/{HOME}/{lib}", home / "bin" / "python3")
+    for binary in [home / "bin" / "python3", *library.rglob("*.so"), *(home / lib).glob("*.so*")]:
         run("strip", "--strip-unneeded", binary)
 
 
 def install_program(home: Path, scratch: Path) -> None:
     """Install the project and what it needs."""
-    packages = next((home / "lib").glob("python3*/site-packages"))
+    packages = next((home / sys.platlibdir).glob("python3*/site-packages"))
     wheels = scratch / "wheels"
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
     run(*pip, "wheel", "--no-deps", "--wheel-dir", wheels, ROOT)
@@ -98,9 +100,12 @@ def install_program(home: Path, scratch: Path) -> None:
         # where and when it was installed from is of this machine, not of the package
         for name in ("direct_url.json", "REQUESTED", "INSTALLER", "RECORD"):
             (about / name).unlink(missing_ok=True)
-    script = home / "bin" / "shipper"
+    script, restart = home / "bin" / "shipper", home / "libexec" / "restart"
     script.write_text(SCRIPT)
-    script.chmod(0o755)
+    restart.parent.mkdir()
+    shutil.copy(ROOT / "packaging/systemd/restart.py", restart)
+    for program in (script, restart):
+        program.chmod(0o755)
 
 
 def lay_out_system_files(stage: Path, places: Places) -> None:
@@ -148,7 +153,7 @@ _COMPLETE = "import sys; sys.argv[0] = 'shipper'; from shipper.cli.app import sh
 
 def bill_of_materials(stage: Path, version: str) -> dict[str, object]:
     """Tell what is packed, in CycloneDX."""
-    found = [PathDistribution(about) for about in sorted(stage.glob(f"{HOME}/lib/python3*/site-packages/*.dist-info"))]
+    found = [PathDistribution(about) for about in sorted(stage.glob(f"{HOME}/lib*/python3*/site-packages/*.dist-info"))]
     components = [
         {
             "type": "library",
@@ -170,7 +175,12 @@ def compile_all(home: Path) -> None:
     """Compile everything, so that nothing has to be written where the program may not write."""
     checked = py_compile.PycInvalidationMode.UNCHECKED_HASH
     all_of_it = compileall.compile_dir(
-        home / "lib", stripdir=str(home.parent.parent), prependdir="/", quiet=2, invalidation_mode=checked, workers=0
+        home / sys.platlibdir,
+        stripdir=str(home.parent.parent),
+        prependdir="/",
+        quiet=2,
+        invalidation_mode=checked,
+        workers=0,
     )
     if not all_of_it:
         # some files of the library are no Python of this version, and never imported

@@ -6,7 +6,7 @@ SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 400
 BENCH ?=
 
-.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance deb clean
+.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance deb rpm clean
 
 help:
 	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
@@ -19,6 +19,7 @@ help:
 	@echo "make bench        measure speed, latency and footprint, as ratios within one run on one core"
 	@echo "make bench-peers  the same, beside syslog-ng and rsyslog where they are installed"
 	@echo "make deb          the Debian package, with a Python of its own, into dist/"
+	@echo "make rpm          the RPM package, with the same content, into dist/"
 	@echo "make performance  all of that and how cost grows with the work; writes docs/performance.md"
 
 $(BIN)/python:
@@ -78,6 +79,9 @@ performance: $(VENV)/.installed-bench
 
 deb: $(VENV)/.installed
 	$(BIN)/python packaging/deb/build.py --output dist
+
+rpm: $(VENV)/.installed
+	$(BIN)/python packaging/rpm/build.py --output dist
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -2,112 +2,38 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from shipper.cloudmonitor.emulator import Emulator, Settings
-from tests.conftest import eventually
 from tests.e2e.host import journal
+from tests.system.packages import CONFIGURATION, OOM, Systemd, build_all, debian, inside, run_agent_for_a_line
 from tests.system.programs import program
 
+__all__ = ["debian"]
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
-
-ROOT = Path(__file__).parent.parent.parent
-MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
-CONFIGURATION = """
-state_dir = "/var/lib/shipper"
-rules = ["rules.d/*.toml"]
-[cloudmonitor]
-endpoint = "{url}"
-[cloudmonitor.credentials]
-access_key_id = "testkey"
-access_key_secret = "testsecret"
-[store]
-min_free_disk = 0
-[[source]]
-name = "system"
-paths = ["/var/log/kern.log"]
-start_at = "beginning"
-"""
-OOM = (
-    "Nov 26 10:00:00 host kernel: Out of memory: Killed process 4242 (java) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n"
-)
-
-
-def build(directory: Path, *arguments: str) -> Path:
-    """Build the package."""
-    done = subprocess.run(
-        [sys.executable, ROOT / "packaging/deb/build.py", "--output", directory, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return next(directory.glob("*.deb"))
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    for needed in ("dpkg-deb", "dpkg-shlibdeps", "patchelf", "strip", "git"):
+    for needed in ("dpkg-deb", "dpkg-shlibdeps", "patchelf", "strip"):
         program(needed)
-    base = tmp_path_factory.mktemp("packages")
-    built = {name: build(base / name) for name in ("first", "second")}
-    return {**built, "newer": build(base / "newer", "--version", "99.0")}
+    return build_all("deb/build.py", tmp_path_factory.mktemp("packages"))
 
 
-@pytest.fixture(scope="module")
-def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A Debian of its own, without Python."""
-    if os.geteuid():
-        pytest.skip("only root may make a root")
-    root = tmp_path_factory.mktemp("debian") / "root"
-    release = subprocess.run(["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"], capture_output=True, text=True)
-    made = subprocess.run(
-        [
-            program("debootstrap"),
-            "--variant=minbase",
-            "--include=adduser,ca-certificates",
-            release.stdout.strip(),
-            root,
-            MIRROR,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"no Debian can be had: {made.stdout.splitlines()[-1:]}")
-    yield root
-    shutil.rmtree(root)
-
-
-def inside(root: Path, *command: str, code: int | None = 0) -> str:
-    done = subprocess.run(["chroot", root, *command], capture_output=True, text=True, check=False)
-    assert code is None or done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def install(root: Path, package: Path) -> None:
+def install(root: Path, package: Path) -> str:
     """Install with what it depends on; an edited configuration stays as it is."""
     shutil.copy(package, root / "tmp" / package.name)
     options = "-o Dpkg::Options::=--force-confold -y -qq --no-install-recommends --allow-downgrades"
-    inside(
+    return inside(
         root,
         "sh",
         "-c",
         f"apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install {options} /tmp/{package.name}",
     )
-
-
-def _has_more_than(events: Path, count: int) -> bool:
-    return len(journal(events)) > count
 
 
 def test_the_same_sources_give_the_same_bytes(packages: dict[str, Path]) -> None:
@@ -128,16 +54,11 @@ def test_from_install_to_purge(packages: dict[str, Path], debian: Path, tmp_path
         for package in (None, packages["newer"], packages["first"], packages["newer"]):
             if package is not None:
                 install(debian, package)
-            before = len(journal(tmp_path / "accepted.jsonl"))
-            agent = subprocess.Popen(["chroot", "--userspec=shipper:shipper", "--groups=adm", debian, "shipper", "run"])
-            with (debian / "var/log/kern.log").open("a") as log:
-                log.write(OOM)
-            eventually(partial(_has_more_than, tmp_path / "accepted.jsonl", before))
-            agent.terminate()
-            assert agent.wait(30) == 0
+            run_agent_for_a_line(debian, tmp_path / "accepted.jsonl")
     # the line that was there at first, and one for each start: none twice, for the store is kept
     assert len(journal(tmp_path / "accepted.jsonl")) == 5
     assert "endpoint" in configuration.read_text()
+    assert "newer" in configuration.with_suffix(".toml.dpkg-dist").read_text()
     assert "99.0" in inside(debian, "dpkg-query", "-W", "shipper")
     inside(debian, "dpkg", "--remove", "shipper")
     assert (debian / "var/lib/shipper/shipper.db").exists()
@@ -147,3 +68,23 @@ def test_from_install_to_purge(packages: dict[str, Path], debian: Path, tmp_path
     assert not (debian / "var/lib/shipper").exists()
     assert not (debian / "etc/shipper").exists()
     assert "no such user" in inside(debian, "id", "shipper", code=1)
+
+
+def test_a_running_agent_is_restarted_only_into_a_sound_configuration(packages: dict[str, Path], debian: Path) -> None:
+    """An upgrade checks with the agent's own environment; what is broken leaves the version before running."""
+    systemd = Systemd(debian)
+    install(debian, packages["first"])
+    assert systemd.asked() == ["daemon-reload", "enable shipper.service"]
+    install(debian, packages["newer"])
+    assert "restart shipper.service" not in systemd.asked()
+    configuration = debian / "etc/shipper/shipper.toml"
+    configuration.write_text(CONFIGURATION.format(url="${WHERE}"))
+    systemd.set_running(WHERE="http://127.0.0.1:1", PATH="/usr/bin")
+    install(debian, packages["first"])
+    assert systemd.asked()[-1] == "restart shipper.service"
+    configuration.write_text("broken")
+    assert "runs on" in install(debian, packages["newer"])
+    assert "restart shipper.service" not in systemd.asked()
+    inside(debian, "dpkg", "--purge", "shipper")
+    assert systemd.asked()[0] == "disable --now shipper.service"
+    systemd.remove()

@@ -82,10 +82,12 @@ def lay_out_python(home: Path) -> None:
     for shared in sorted((base / lib).glob("libpython3*.so*")):
         if not shared.is_symlink():
             shutil.copy2(shared, home / lib)
-    # the interpreter looks for its library where it was built; here it lies beside it, and $ORIGIN needs /proc
-    run("patchelf", "--set-rpath", f"$ORIGIN/../{lib}:/{HOME}/{lib}", home / "bin" / "python3")
     for binary in [home / "bin" / "python3", *library.rglob("*.so"), *(home / lib).glob("*.so*")]:
+        # what looks for libraries where it was built would load them from whoever has that directory on a host
+        run("patchelf", "--remove-rpath", binary)
         run("strip", "--strip-unneeded", binary)
+    # the library of the interpreter lies beside it, and $ORIGIN needs /proc
+    run("patchelf", "--set-rpath", f"$ORIGIN/../{lib}:/{HOME}/{lib}", home / "bin" / "python3")
 
 
 def install_program(home: Path, scratch: Path) -> None:

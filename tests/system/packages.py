@@ -105,6 +105,17 @@ def inside(root: Path, *command: str, code: int | None = 0) -> str:
     return done.stdout + done.stderr
 
 
+def foreign_directories(root: Path) -> list[str]:
+    """Give the directories outside of the package in which what is installed looks for libraries of its own."""
+    found: set[str] = set()
+    for binary in (root / "opt/shipper/bin/python3", *(root / "opt/shipper").rglob("*.so*")):
+        told = subprocess.run(
+            [program("patchelf"), "--print-rpath", binary], capture_output=True, text=True, check=True
+        )
+        found.update(told.stdout.strip().split(":"))
+    return sorted(each for each in found if each and not each.startswith(("$ORIGIN", "/opt/shipper/")))
+
+
 def run_agent_for_a_line(root: Path, accepted: Path) -> None:
     """Run the installed agent as its user until one more event arrived."""
     before = len(journal(accepted))

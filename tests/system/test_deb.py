@@ -9,7 +9,16 @@ import pytest
 
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.e2e.host import journal
-from tests.system.packages import CONFIGURATION, OOM, Systemd, build_all, debian, inside, run_agent_for_a_line
+from tests.system.packages import (
+    CONFIGURATION,
+    OOM,
+    Systemd,
+    build_all,
+    debian,
+    foreign_directories,
+    inside,
+    run_agent_for_a_line,
+)
 from tests.system.programs import program
 
 __all__ = ["debian"]
@@ -44,6 +53,7 @@ def test_the_same_sources_give_the_same_bytes(packages: dict[str, Path]) -> None
 def test_from_install_to_purge(packages: dict[str, Path], debian: Path, tmp_path: Path) -> None:
     """It works without the system's Python; edits and the store survive upgrades, and go with a purge."""
     install(debian, packages["first"])
+    assert foreign_directories(debian) == []
     assert "not found" in inside(debian, "sh", "-c", "command -v python3 || echo not found")
     assert "0 failed" in inside(debian, "sh", "-c", "shipper test /usr/share/shipper/rules/*.toml")
     assert "shipper" in inside(debian, "id", "shipper")

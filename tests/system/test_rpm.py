@@ -14,7 +14,16 @@ import pytest
 
 from shipper.cloudmonitor.emulator import Emulator, Settings
 from tests.e2e.host import journal
-from tests.system.packages import CONFIGURATION, OOM, Systemd, build_all, debian, inside, run_agent_for_a_line
+from tests.system.packages import (
+    CONFIGURATION,
+    OOM,
+    Systemd,
+    build_all,
+    debian,
+    foreign_directories,
+    inside,
+    run_agent_for_a_line,
+)
 from tests.system.programs import program
 
 __all__ = ["debian"]
@@ -79,6 +88,7 @@ def test_from_install_to_erase(packages: dict[str, Path], host: Path, tmp_path: 
     rpm(host, "-i", "--nodeps", packages["first"])
     # nothing differs from what was packed, also not owners and modes
     assert rpm(host, "-V", "--nodeps", "shipper") == ""
+    assert foreign_directories(host) == []
     assert "not found" in inside(host, "sh", "-c", "command -v python3 || echo not found")
     assert "version" in inside(host, "shipper", "--version")
     assert "0 failed" in inside(host, "sh", "-c", "shipper test /usr/share/shipper/rules/*.toml")

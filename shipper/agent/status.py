@@ -200,6 +200,7 @@ class Status:
         bytes_read: bytes that were matched in the life of this store; with those lost they are what was written.
         dead_letters: how many events that the service refused are kept.
         unjudged: how many places are noted that rules did not judge in time.
+        told_at: when the agent told `reload`, `rules` and `delivery`, aware.
     """
 
     findings: tuple[Finding, ...]
@@ -213,6 +214,7 @@ class Status:
     bytes_read: int
     dead_letters: int
     unjudged: int
+    told_at: datetime | None = None
 
     @property
     def health(self) -> Health:

@@ -48,6 +48,7 @@ def to_json(status: Status, *, indent: bool = False) -> bytes:
         "bytes_read": status.bytes_read,
         "dead_letters": status.dead_letters,
         "unjudged": status.unjudged,
+        "told_at": status.told_at,
     }
     return orjson.dumps(whole, option=orjson.OPT_UTC_Z | (orjson.OPT_INDENT_2 if indent else 0))
 
@@ -121,6 +122,7 @@ def from_json(text: bytes) -> Status:
             bytes_read=whole["bytes_read"],
             dead_letters=whole["dead_letters"],
             unjudged=whole["unjudged"],
+            told_at=_time(whole["told_at"]),
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{error!r} in the answer") from None

@@ -10,6 +10,7 @@ import os
 import resource
 import threading
 import time
+from contextlib import suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.control import Control
 from shipper.agent.heartbeat import Heartbeat
 from shipper.agent.intake import Intake
+from shipper.agent.last_told import EVERY, LastTold
 from shipper.agent.machine import this_host
 from shipper.agent.recent import Recent
 from shipper.agent.rule_files import RuleFiles
@@ -134,6 +136,8 @@ class Agent:
         )
         self.survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
         self._dead_letters = dead_letters.answering(self._store.dead_letters, self._uploader.wake)
+        self._last_told = LastTold(config.state_path)
+        self._told_at = time.monotonic()
         self._control = Control(
             config.state_path,
             {
@@ -198,6 +202,15 @@ class Agent:
                     rulebook = self._rule_files.reread(self.config)
                     if rulebook is not None:
                         self._use(rulebook)
+            if time.monotonic() - self._told_at >= EVERY:
+                self._tell()
+
+    def _tell(self) -> None:
+        """Keep how the agent is for who asks when it has ended."""
+        self._told_at = time.monotonic()
+        # a disk that is full or broken is told by those who need it
+        with suppress(OSError):
+            self._last_told.keep(self.survey.status(with_files=False))
 
     def change_dead_letters(self, question: Mapping[str, Any]) -> bytes:
         """Send refused events again, or let go of them; see `dead_letters.answering`."""
@@ -213,6 +226,7 @@ class Agent:
         telemetry.agent_stopping(self._store.waiting_count)
         self._uploader.drain(self.config.drain_timeout)
         self._threads["uploader"].join()
+        self._tell()
         telemetry.agent_stopped(telemetry.counts().get("events_delivered", 0), self._store.waiting_count)
         self.close()
 

@@ -90,9 +90,9 @@ class Survey:
         """Tell of every file why it is or is not being read; None when the reading loop did not say so in time."""
         return self._intake.conditions(FILES_TIMEOUT)
 
-    def status(self, globs: Sequence[str] = ()) -> Status:
+    def status(self, globs: Sequence[str] = (), *, with_files: bool = True) -> Status:
         """Tell how the agent is; when there are globs, list and count only the files that one of them matches."""
-        files = self.files()
+        files = self.files() if with_files else None
         stored, unreadable = self._read_stored()
         now, monotonic = HOST_CLOCK.now(), time.monotonic()
         engine = self._intake.engine
@@ -164,6 +164,7 @@ class Survey:
             stored.bytes_read,
             stored.dead_letters,
             stored.unjudged,
+            now,
         )
 
     def _read_stored(self) -> tuple[Stored, Trouble | None]:

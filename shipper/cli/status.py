@@ -12,6 +12,7 @@ from rich.live import Live
 
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.control import UnansweredError, ask
+from shipper.agent.last_told import read_last_told
 from shipper.agent.status import Finding, Health, Queue, Status, summarise
 from shipper.agent.status_json import from_json, to_json
 from shipper.agent.stored import Stored, read_stored
@@ -130,19 +131,21 @@ def _at_rest(config: Config, globs: Sequence[str], finding: Finding, *, scan: bo
             stored = read_stored(reader, config.store.max_queue_bytes)
             checkpoints, scanned = reader.checkpoints(), reader.scanned_sources()
     found = list(_found(config, checkpoints, scanned)) if scan else []
+    told = read_last_told(directory)
     chosen = (file for file in found if not globs or excluded(file.path, tuple(globs)))
     return Status(
         (finding,),
         None,
-        None,
-        None,
+        None if told is None else told.reload,
+        None if told is None else told.rules,
         summarise(chosen, HOST_CLOCK.now()) if scan else None,
         stored.queue,
-        None,
+        None if told is None else told.delivery,
         stored.losses,
         stored.bytes_read,
         stored.dead_letters,
         stored.unjudged,
+        None if told is None else told.told_at,
     )
 
 

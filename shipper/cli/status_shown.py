@@ -48,6 +48,8 @@ def _lines(status: Status, *, everything: bool) -> Iterator[Line]:
         yield f"  {finding.what}: {finding.reason}{since}", _STYLES[finding.health]
     if status.process is not None:
         yield _process(status.process), ""
+    elif status.told_at is not None:
+        yield f"agent      told last at {_at(status.told_at)} what follows of rules and delivery", "dim"
     if status.reload is not None:
         yield from _reload(status.reload)
     if status.files is None:
@@ -55,7 +57,7 @@ def _lines(status: Status, *, everything: bool) -> Iterator[Line]:
     else:
         yield from _files(status.files, everything=everything)
     if status.rules is None:
-        yield "rules      not known: the running agent counts what they match", "dim"
+        yield "rules      not known: no agent has told of them", "dim"
     else:
         yield from _rules(status.rules, everything=everything)
     yield from _queue(status)

@@ -1,0 +1,50 @@
+"""What an agent last told of itself, kept in the state directory for who asks when it does not run any more.
+
+Files, queue, losses and dead letters are in the store; hits and cost of rules, deliveries and reloads are known to the
+running agent alone.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from shipper.agent.status_json import from_json, to_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from shipper.agent.status import Status
+
+NAME = "status.last.json"
+EVERY = 60.0
+"""Seconds: as much is missing of what a killed agent did."""
+
+
+class LastTold:
+    """Belongs to one agent, and one thread at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        """Remember the state directory."""
+        self._file = directory / NAME
+        self._kept: object = None
+
+    def keep(self, status: Status) -> None:
+        """Keep a status, unless nothing has happened since the last one. Raises `OSError`."""
+        told = status.rules, status.reload, status.delivery, status.findings
+        if told == self._kept:
+            return
+        growing = self._file.with_name(f"{NAME}.part")
+        growing.unlink(missing_ok=True)
+        with os.fdopen(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(to_json(status))
+        growing.replace(self._file)
+        self._kept = told
+
+
+def read_last_told(directory: Path) -> Status | None:
+    """Give what was kept; None when nothing was, or what was kept is of no use."""
+    try:
+        return from_json((directory / NAME).read_bytes())
+    except (OSError, ValueError):
+        return None

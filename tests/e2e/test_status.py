@@ -42,7 +42,7 @@ def test_who_has_ended_is_told_of_as_it_was(tmp_path: Path) -> None:
     eventually(lambda: told(host)["reload"]["refused"] is not None)
     running = told(host)
     assert (running["health"], running["reload"]["rules"]) == ("degraded", 1)
-    assert "'id'" in running["reload"]["refused"]
+    assert "the key 'match' is missing" in running["reload"]["refused"]
     shown = status(host)
     assert shown.returncode == 0
     assert "what their files say now is refused" in shown.stdout

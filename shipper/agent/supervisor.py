@@ -50,6 +50,9 @@ if TYPE_CHECKING:
 
 STDERR = 2
 RULES_POLL = 1.0
+_NEED_A_RESTART = (
+    "state_dir", "hostname", "cloudmonitor", "http", "store", "drain_timeout", "log_level", "log_format",
+)  # fmt: skip
 KEPT_DESCRIPTORS = 40
 """For the store, the connections, their certificates, the socket, inotify, and what is looked into for a moment."""
 
@@ -106,7 +109,7 @@ class Agent:
             delivered=delivered,
             slots=SendSlots(config.state_path, Party.AGENT),
         )
-        host = this_host(config.cloudmonitor.ip)
+        host = this_host(config)
         self._intake = Intake(
             Following(
                 config.source,
@@ -180,11 +183,7 @@ class Agent:
 
     def _told_of_restart(self, config: Config) -> Config:
         """Say which changes wait for a restart; gives the configuration that is in force from now on."""
-        waiting = [
-            key
-            for key in ("state_dir", "cloudmonitor", "http", "store", "drain_timeout", "log_level", "log_format")
-            if getattr(config, key) != getattr(self.config, key)
-        ]
+        waiting = [key for key in _NEED_A_RESTART if getattr(config, key) != getattr(self.config, key)]
         if waiting:
             telemetry.restart_needed(", ".join(waiting))
         return dataclasses.replace(config, **{key: getattr(self.config, key) for key in waiting})
@@ -242,7 +241,7 @@ class Agent:
     def _engine(self, config: Config, rulebook: Rulebook) -> Engine:
         return Engine(
             rulebook.rules,
-            this_host(config.cloudmonitor.ip),
+            this_host(config),
             config.match_timeout,
             config.cloudmonitor.group_id,
             clock=time.perf_counter,

@@ -91,7 +91,7 @@ def command(
     orders = Orders(
         rulebook.rules,
         rule_texts(rulebook),
-        this_host(cloud.ip),
+        this_host(config),
         config.match_timeout,
         cloud.group_id if group_id is None else group_id,
         _span(since, until),

@@ -103,7 +103,7 @@ def command(
                 rulebook.rules,
                 found.record,
                 found.block,
-                this_host(cloud.ip),
+                this_host(settings),
                 settings.match_timeout,
                 cloud.group_id,
                 for_any_source=source_name is None,

@@ -88,7 +88,7 @@ def command(
     cloud, limit = settings.cloudmonitor, settings.match_timeout
 
     def engine(rules: Sequence[Rule]) -> Engine:
-        host, any_source = this_host(cloud.ip), source_name is None
+        host, any_source = this_host(settings), source_name is None
         return Engine(rules, host, limit, cloud.group_id, for_any_source=any_source, clock=time.perf_counter)
 
     if old_files:

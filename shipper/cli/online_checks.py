@@ -32,7 +32,7 @@ def online_steps(config: Config, problems: Sequence[Problem], *, show: bool) -> 
         yield step
         return
     with client:
-        for step in walk(client, this_host().hostname, config.cloudmonitor.timeout):
+        for step in walk(client, this_host(config).hostname, config.cloudmonitor.timeout):
             if show:
                 _show(step)
             yield step

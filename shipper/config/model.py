@@ -145,6 +145,7 @@ class Config:
     rules: tuple[str, ...] = key(["rules.d/*.toml"], kinds.parse_texts)
     drain_timeout: float = key("10s", kinds.parse_duration)
     match_timeout: float = key("100ms", kinds.parse_positive_duration)
+    hostname: str | None = key(None, kinds.parse_name)
     log_level: str = key("info", kinds.choice("debug", "info", "warning", "error"))
     log_format: str = key("text", kinds.choice("text", "json"))
     cloudmonitor: CloudMonitorTable = table(CloudMonitorTable)

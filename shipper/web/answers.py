@@ -208,7 +208,7 @@ def _try_rule(site: Site, request: Request) -> Answer:
         sources=config.source,
         # who pastes a line has it, and sees what would be sent; of a file nothing is shown that any rule covers
         redact=agent.rulebook.redact if tail is None else agent.rulebook.redactions(),
-        host=this_host(config.cloudmonitor.ip),
+        host=this_host(config),
         match_timeout=config.match_timeout,
         group_id=config.cloudmonitor.group_id,
     )

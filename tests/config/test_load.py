@@ -31,6 +31,7 @@ DEFAULTS: dict[str, dict[str, object]] = {
         "rules": ("rules.d/*.toml",),
         "drain_timeout": 10.0,
         "match_timeout": 0.1,
+        "hostname": None,
         "log_level": "info",
         "log_format": "text",
     },

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from shipper.cloudmonitor.emulator.faults import parse_faults
 from shipper.cloudmonitor.emulator.server import Emulator
@@ -35,6 +38,29 @@ def test_lines_become_acknowledged_events(host: Host, emulator: Emulator) -> Non
     first = journal(host.root / "accepted.jsonl")[0]
     assert (first["name"], first["groupId"], first["time"]) == ("NumberedError", 0, "20261123T100000.123+0800")
     assert emulator.violations == ()
+
+
+def test_a_configured_host_name_is_in_templates_and_ids(
+    host: Host, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A container's own name differs after each start; with the node's the ids stay, also those of a backfill."""
+    host.config.write_text('hostname = "${NODE_NAME}"\n' + host.config.read_text())
+    host.rules.write_text(RULES.replace("{file} {number}", "{hostname} {id}"))
+    host.write("a.log", "ERROR 1")
+    monkeypatch.setenv("NODE_NAME", "node-7")
+    host.start()
+    eventually(lambda: contents(host))
+    assert host.stop() == 0
+    ids = {}
+    for name in ("node-7", "node-8"):
+        monkeypatch.setenv("NODE_NAME", name)
+        made = host.root / f"{name}.jsonl"
+        arguments: list[str | Path] = ["-c", host.config, "--output", made, host.logs / "a.log"]
+        subprocess.run([sys.executable, "-m", "shipper", "backfill", *arguments], check=True)
+        shown, ids[name] = json.loads(made.read_text())["content"].split()
+        assert shown == name
+    assert contents(host) == [f"node-7 {ids['node-7']}"]
+    assert ids["node-7"] != ids["node-8"]
 
 
 def test_kills_rotations_and_faults_lose_nothing(tmp_path: Path) -> None:

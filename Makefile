@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 SOAK_SECONDS ?= 600
 SOAK_KILLS ?= 400
 BENCH ?=
+CONTAINER ?= docker
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+CHART := shipper-$(shell sed -n 's/^version: //p' packaging/helm/shipper/Chart.yaml).tgz
+IMAGE ?= shipper:$(VERSION)
 
-.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance deb rpm clean
+.PHONY: help demo test test-system soak lint types contracts format schemas bench bench-peers performance deb rpm image chart clean
 
 help:
 	@echo "make demo         set up, then run the whole system on this host's logs (Ctrl-C ends it)"
@@ -20,6 +24,8 @@ help:
 	@echo "make bench-peers  the same, beside syslog-ng and rsyslog where they are installed"
 	@echo "make deb          the Debian package, with a Python of its own, into dist/"
 	@echo "make rpm          the RPM package, with the same content, into dist/"
+	@echo "make image        the container image, with docker or CONTAINER=podman"
+	@echo "make chart        the Helm chart, checked, into dist/"
 	@echo "make performance  all of that and how cost grows with the work; writes docs/performance.md"
 
 $(BIN)/python:
@@ -82,6 +88,18 @@ deb: $(VENV)/.installed
 
 rpm: $(VENV)/.installed
 	$(BIN)/python packaging/rpm/build.py --output dist
+
+image:
+	$(CONTAINER) build -f packaging/container/Dockerfile -t $(IMAGE) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION=$$(git rev-parse HEAD) $(IMAGE_OPTIONS) .
+
+chart:
+	helm lint --strict packaging/helm/shipper
+	@mkdir -p dist
+# what `helm package` makes, but the same bytes each time
+	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mtime=@$$(git log -1 --format=%ct) --mode=u=rwX,go=rX \
+	  --directory packaging/helm shipper | gzip --best --no-name > dist/$(CHART)
+	helm show chart dist/$(CHART)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -14,10 +14,10 @@ import pytest
 
 from tests.conftest import eventually
 from tests.e2e.host import journal
+from tests.system.debian import make_debian
 from tests.system.programs import program
 
 ROOT = Path(__file__).parent.parent.parent
-MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 CONFIGURATION = """
 state_dir = "/var/lib/shipper"
 rules = ["rules.d/*.toml"]
@@ -76,25 +76,8 @@ def build_all(script: str, base: Path) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def debian(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A Debian of its own, without Python."""
-    if os.geteuid():
-        pytest.skip("only root may make a root")
     root = tmp_path_factory.mktemp("debian") / "root"
-    release = subprocess.run(["sh", "-c", ". /etc/os-release; echo $VERSION_CODENAME"], capture_output=True, text=True)
-    made = subprocess.run(
-        [
-            program("debootstrap"),
-            "--variant=minbase",
-            "--include=adduser,ca-certificates",
-            release.stdout.strip(),
-            root,
-            MIRROR,
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if made.returncode:
-        pytest.skip(f"no Debian can be had: {made.stdout.splitlines()[-1:]}")
+    make_debian(root, "adduser", "ca-certificates")
     yield root
     shutil.rmtree(root)
 

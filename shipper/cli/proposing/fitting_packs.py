@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipper.agent.machine import this_host
+from shipper.config.model import Config
 from shipper.cli.open_log import OpenLog
 from shipper.cli.proposing.known_programs import AUTH, SYSTEM
 from shipper.config.model import MultilineTable, SourceTable
@@ -208,7 +209,7 @@ def _try(
 ) -> dict[str, Counter[tuple[str, str]]]:
     """Judge the ends of the logs; gives by rule how many events of which log and name."""
     rules = [rule for rule in rulebook.rules if rule.id in wanted]
-    engine = Engine(rules, this_host(), _MATCH_TIMEOUT, clock=time.perf_counter)
+    engine = Engine(rules, this_host(Config()), _MATCH_TIMEOUT, clock=time.perf_counter)
     hits: dict[str, Counter[tuple[str, str]]] = {}
     until = time.monotonic() + seconds
     for proposal in proposals:

@@ -63,7 +63,8 @@ def lay_out_libraries(stage: Path) -> None:
                 raise SystemExit(f"{binary}: {line.strip()}")
             needed.update(word for word in words[2:3] or words[:1] if word.startswith("/"))
     for path in sorted(needed):
-        if not Path(path).is_relative_to(stage):
+        # of Python the one beside its interpreter is taken
+        if not Path(path).is_relative_to(stage) and not Path(path).name.startswith("libpython3"):
             target = stage / path.removeprefix("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(os.path.realpath(path), target)

@@ -24,6 +24,7 @@ from shipper.web.access import access_of
 from tests.conftest import eventually
 from tests.e2e.host import STARTED, journal
 from tests.schemas import CHART
+from tests.system.programs import program
 from tests.web.test_http import free_port
 
 pytestmark = pytest.mark.system
@@ -41,10 +42,10 @@ Rendered = dict[tuple[str, str], Document]
 
 
 def helm(*arguments: object) -> subprocess.CompletedProcess[str]:
-    program = shutil.which("helm")
-    if program is None:
+    found = shutil.which("helm")
+    if found is None:
         pytest.skip("helm is not installed (one program, from helm.sh)")
-    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
+    return subprocess.run([found, *map(str, arguments)], capture_output=True, text=True)
 
 
 def render(*options: str, name: str = "shipper") -> Rendered:
@@ -222,6 +223,28 @@ def test_probes_ask_for_what_is_there(rendered: Rendered) -> None:
         "liveness": ("/healthz", "http"),
         "readiness": ("/readyz", "http"),
     }
+
+
+@pytest.mark.parametrize("before", [0, 12345])
+def test_another_user_gets_the_state_that_the_kubelet_made(tmp_path: Path, before: int) -> None:
+    """Also with what another user left there; with no more privileges than its container has."""
+    setpriv = program("setpriv")
+    if os.geteuid():
+        pytest.skip("only root can give files away")
+    (container,) = pod(render(*VARIANTS["unprivileged"]))["spec"]["initContainers"]
+    assert container["command"][:2] == ["/opt/shipper/bin/python3", "-IBc"]
+    kept = ",".join(f"+{name.lower()}" for name in container["securityContext"]["capabilities"]["add"])
+    state = tmp_path / "state"
+    (state / "rules").mkdir(parents=True)
+    (state / "shipper.db").touch()
+    everything = [state, *state.rglob("*")]
+    for path in everything:
+        os.chown(path, before, before)
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    script = container["command"][-1].replace('"/var/lib/shipper"', repr(str(state)))
+    for _ in range(2):
+        subprocess.run([setpriv, f"--bounding-set=-all,{kept}", sys.executable, "-IBc", script], check=True)
+        assert {(path.stat().st_uid, path.stat().st_gid) for path in everything} == {(10001, 10001)}
 
 
 def test_names_are_short_enough(rendered: Rendered) -> None:

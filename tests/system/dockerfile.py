@@ -138,21 +138,26 @@ def _context(context: Path, ignored: str, scratch: Path) -> Path:
     patterns = [line for line in ignored.splitlines() if line and not line.startswith("#")]
 
     def left_out(directory: str, names: list[str]) -> list[str]:
-        out = []
-        for name in names:
-            path, verdict = (Path(directory) / name).relative_to(context).as_posix(), False
-            for pattern in patterns:
-                plain = pattern.removeprefix("!")
-                parts = path.split("/")
-                tails = ["/".join(parts[at:]) for at in range(len(parts))] if plain.startswith("**/") else [path]
-                # a pattern also covers what lies below what it fits
-                covered = [tail[: tail.index("/", at)] if "/" in tail[at:] else tail for tail in tails for at in (0,)]
-                if any(fnmatch.fnmatchcase(each, plain.removeprefix("**/")) for each in (*tails, *covered)):
-                    verdict = not pattern.startswith("!")
-            if verdict:
-                out.append(name)
-        return out
+        inside = Path(directory).relative_to(context)
+        return [name for name in names if _is_ignored(inside / name, patterns)]
 
     target = scratch / "context"
     shutil.copytree(context, target, ignore=left_out, symlinks=True)
     return target
+
+
+def _is_ignored(path: Path, patterns: list[str]) -> bool:
+    verdict = False
+    for pattern in patterns:
+        if _covers(pattern.removeprefix("!"), path):
+            verdict = not pattern.startswith("!")
+    return verdict
+
+
+def _covers(pattern: str, path: Path) -> bool:
+    """Tell whether a pattern fits a path, or a directory above it; a star stays within a name."""
+    above = [path, *path.parents[:-1]]
+    if pattern.startswith("**/"):
+        return any(fnmatch.fnmatchcase(each.name, pattern[3:]) for each in above)
+    depth = pattern.count("/") + 1
+    return any(len(each.parts) == depth and fnmatch.fnmatchcase(each.as_posix(), pattern) for each in above)

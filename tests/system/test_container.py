@@ -171,6 +171,8 @@ def test_what_is_in_it(image: Image) -> None:
     names = {path.name for path in image.root.rglob("*")}
     unwanted = {"sh", "bash", "pip", "setuptools", "wheel", "gcc", "ld", "apt", "dpkg", "busybox", "ensurepip"}
 
+    context = {path.name for path in (image.root.parent / "context").iterdir()}
+    assert context == {"shipper", "rules", "packaging", "pyproject.toml", "README.md"}
     assert not names & unwanted
     assert [name for name in names if re.match(r"(pip|setuptools)-", name)] == []
     assert sorted(each.name for each in (image.root / "etc/shipper/rules.d").iterdir())

@@ -25,7 +25,7 @@ from tests.conftest import eventually
 from tests.e2e.host import STARTED, journal
 from tests.schemas import CHART
 from tests.system.programs import program
-from tests.web.test_http import free_port
+from tests.web.conftest import free_port
 
 pytestmark = pytest.mark.system
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipper.agent.machine import this_host
-from shipper.config.model import Config
 from shipper.cli.open_log import OpenLog
 from shipper.cli.proposing.known_programs import AUTH, SYSTEM
-from shipper.config.model import MultilineTable, SourceTable
+from shipper.config.model import Config, MultilineTable, SourceTable
 from shipper.matching.engine import Engine
 from shipper.matching.rulebook import Rulebook, load_rules
 from shipper.matching.shipped import shipped_rule_files

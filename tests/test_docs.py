@@ -15,10 +15,12 @@ from shipper.config.model import Config
 from shipper.matching.proving import prove
 from shipper.matching.rule_file import CaseTable, RuleTable
 from shipper.matching.rulebook import load_rules
+from tests.pages import ROOT, Page, problem_with, without_comments
 
-ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ENGLISH, CHINESE = Page(ROOT / "README.md"), Page(ROOT / "README.zh-CN.md")
+PAGES = [ENGLISH.path, CHINESE.path, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAGES += sorted((ROOT / "packaging").rglob("*.md"))
+EVERY_PAGE = pytest.mark.parametrize("page", [Page(path) for path in PAGES], ids=lambda page: page.name)
 BLOCKS = [
     (page, block)
     for page in PAGES
@@ -99,11 +101,77 @@ def test_the_configuration_page_has_the_right_keys_in_each_table() -> None:
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
-    """Relative links name files of the project."""
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-        assert (page.parent / target).exists(), target
+@EVERY_PAGE
+def test_links_lead_somewhere(page: Page) -> None:
+    """Relative links name files of the project, and headings that are in them."""
+    for link in page.links:
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, anchor = link.partition("#")
+        file = page.path.parent / target if target else page.path
+        assert file.exists(), link
+        assert not anchor or anchor in Page(file.resolve()).anchors, link
+
+
+@EVERY_PAGE
+def test_pages_are_shown_as_they_are_meant(page: Page) -> None:
+    """Code ends, tables are even, no level of headings is left out, and nothing depends on raw HTML."""
+    assert list(page.mistakes()) == []
+
+
+@EVERY_PAGE
+def test_commands_exist_with_their_options(page: Page) -> None:
+    """Whoever copies a command from a page is understood."""
+    assert [problem for command in page.commands if (problem := problem_with(command))] == []
+
+
+def test_commands_are_found_and_judged() -> None:
+    """The readers of the test above still read."""
+    assert len(list(ENGLISH.commands)) > 15
+    assert "No such option" in (problem_with("shipper status --nonsense") or "")
+    assert "no such command" in (problem_with("shipper statsu") or "")
+    assert "No such option" in (problem_with("shipper dead-letters retry --every") or "")
+    assert "No such option" in (problem_with("shipper run --once") or "")
+    assert problem_with("shipper check -r a.toml b.toml --json") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("intro\n\n# Late\n", "heading of the first level"),
+        ("# One\n\n### Three\n", "a level is left out"),
+        ("# One\n\n```sh\nls\n", "does not end"),
+        ("# One\n\n| a | b |\n|---|---|\n| 1 |\n", "number of columns"),
+        ("# One\n\n<br>\n", "raw HTML"),
+    ],
+)
+def test_mistakes_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    """What the test of pages looks for, it finds."""
+    monkeypatch.setattr("tests.pages.ROOT", tmp_path)
+    file = tmp_path / "page.md"
+    file.write_text(text)
+
+    assert said in "".join(Page(file).mistakes())
+
+
+def test_both_readmes_say_the_same() -> None:
+    """The same headings, commands and links, so that neither language is behind."""
+    english, chinese = ENGLISH, CHINESE
+
+    assert [level for level, _ in chinese.headings] == [level for level, _ in english.headings]
+    assert [(code.language, without_comments(code)) for code in chinese.code] == [
+        (code.language, without_comments(code)) for code in english.code
+    ]
+    assert chinese.links[0] == english.path.name
+    assert english.links[0] == chinese.path.name
+    assert sorted(chinese.links[1:]) == sorted(english.links[1:])
+
+
+def test_every_page_is_named_in_the_readme() -> None:
+    """A page that nobody is led to is not read."""
+    further = ENGLISH.text.split("## Further reading\n")[1]
+
+    assert [page for page in sorted((ROOT / "docs").glob("*.md")) if f"](docs/{page.name})" not in further] == []
 
 
 def test_the_units_configuration_loads() -> None:

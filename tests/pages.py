@@ -187,8 +187,10 @@ def _of_ours(block: Code) -> Iterator[str]:
 def _without_prefix(words: list[str]) -> Iterator[str]:
     """Give the product's own part of a command, behind `sudo`, `docker exec NAME` and their like."""
     for number, word in enumerate(words):
+        before = words[:number]
+        if before[-1:] == ["-u"]:
+            continue  # the user's name
         if word == "shipper" or word.endswith("/bin/shipper"):
-            before = words[:number]
             if not before or before[0] == "sudo" or "exec" in before or all("=" in each for each in before):
                 yield " ".join(["shipper", *words[number + 1 :]])
             return

@@ -10,8 +10,9 @@ from shipper.cloudmonitor.credential_chain import find_credentials
 from shipper.cloudmonitor.endpoints import find_endpoint
 from shipper.config.load import read_document
 from shipper.errors import ConfigurationError, CredentialsError, Problem
+from shipper.tailing import access
 from shipper.tailing.discovery import discover
-from shipper.tailing.files import LogFile, UnreadableError
+from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +90,7 @@ def _source_warnings(source: SourceTable, rulebook: Rulebook) -> Iterator[str]:
         try:
             LogFile.open(path).close()
         except UnreadableError as error:
-            refused[path] = f"cannot be read by this user: {error}"
+            refused[path] = f"cannot be read by this user: {access.open_reason(error, path, HOST_FILES)}"
     for path, reason in list(refused.items())[:TOLD_FILES]:
         yield f"{path} is not read: {reason}"
     if len(refused) > TOLD_FILES:

@@ -79,14 +79,7 @@ def _web(config: Config, agent: Agent) -> WebServer:
 
 
 def _run(file: Path) -> int:
-    config, warnings = load_config(file)
-    telemetry.configure(config.log_level, config.log_format)
-    for warning in warnings:
-        telemetry.configuration_warning(str(warning))
-    from shipper.agent.service_manager import ServiceManager
-    from shipper.agent.supervisor import Agent
-
-    _allow_many_files()
+    # before all that takes time: the first process of a container ends by no signal that it does not listen to
     wake, stopping, hung_up = threading.Event(), threading.Event(), threading.Event()
 
     def heard(number: int, _: FrameType | None) -> None:
@@ -101,6 +94,14 @@ def _run(file: Path) -> int:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, heard)
+    config, warnings = load_config(file)
+    telemetry.configure(config.log_level, config.log_format)
+    for warning in warnings:
+        telemetry.configuration_warning(str(warning))
+    from shipper.agent.service_manager import ServiceManager
+    from shipper.agent.supervisor import Agent
+
+    _allow_many_files()
     agent = Agent(config)
     web = None if config.http.listen is None else _web(config, agent)
     agent.start()

@@ -23,8 +23,10 @@ from shipper.config.load import default_file, load_config
 from shipper.errors import StateError
 from shipper.outbox.lock import holder_of
 from shipper.outbox.reader import StoreReader
+from shipper.tailing import access
 from shipper.tailing.condition import FileCondition, FileState
 from shipper.tailing.discovery import discover
+from shipper.tailing.files import HOST_FILES, LogFile, UnreadableError
 from shipper.tailing.globs import excluded, path_pattern
 
 if TYPE_CHECKING:
@@ -165,6 +167,12 @@ def _found(
             if node in seen:
                 continue
             seen.add(node)
+            try:
+                LogFile.open(file.path).close()
+            except UnreadableError as error:
+                refused = access.open_reason(error, file.path, HOST_FILES)
+                yield FileCondition(file.path, (source.name,), FileState.SKIPPED, f"for this user: {refused}")
+                continue
             checkpoint = known.get(node)
             offset, reason = _start(source, file.path, file.size, checkpoint, scanned)
             yield FileCondition(

@@ -244,6 +244,11 @@ def parse_pattern(value: object) -> str:
     return text
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    return host == "localhost" or (host != "" and ipaddress.ip_address(host).is_loopback)
+
+
 def parse_listen(value: object) -> str:
     """Take an address to listen on, `127.0.0.1:9595`, `localhost:9595` or `[::1]:9595`."""
     text = parse_name(value)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from shipper.config.kinds import is_loopback, split_address
 from shipper.config.model import Config
 from shipper.config.reader import Document, TableReader, literal, parse_document
 from shipper.errors import ConfigurationError, Problem
@@ -76,6 +77,7 @@ def load_config(file: Path, environment: Mapping[str, str] | None = None) -> tup
         *_check_formats(reader),
         *_check_endpoint(reader),
         *_check_credentials(reader),
+        *_check_http(reader),
     ]
     if config is None or not all(problem.warning for problem in problems):
         raise ConfigurationError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
@@ -165,6 +167,24 @@ def _check_credentials(reader: TableReader) -> list[Problem]:
         shown = given["access_key_secret_file"]
         problems += _warn_of_readers(reader, (*base, "access_key_secret_file"), path, f"'{shown}' holds")
     return problems
+
+
+def _check_http(reader: TableReader) -> list[Problem]:
+    """Judge who may ask: where others than this machine can, a token of the user's own is needed (spec, section 7)."""
+    listen, token_file = reader.taken.get(("http", "listen")), reader.taken.get(("http", "token_file"))
+    if not listen:
+        return []
+    if token_file:
+        path = Path(reader.document.file).parent / Path(token_file).expanduser()
+        return _warn_of_readers(reader, ("http", "token_file"), path, f"'{token_file}' holds")
+    host, _ = split_address(listen)
+    if is_loopback(host):
+        return []
+    said = (
+        f"[http] listens on {host}, where others can ask: give token_file, a file with a token of your own, or "
+        "listen on 127.0.0.1"
+    )
+    return [reader.document.problem(("http", "listen"), said)]
 
 
 def _warn_of_readers(reader: TableReader, path: KeyPath, file: Path, holds: str) -> list[Problem]:

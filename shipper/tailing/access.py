@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from shipper.tailing.files import Files
+    from shipper.tailing.files import Files, UnreadableError
 
 _READ: Final = 4
 _ENTER: Final = 1
@@ -34,6 +34,11 @@ def reason(error: OSError, path: str, files: Files) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return "the path is longer than the system allows"
     return error.strerror or str(error)
+
+
+def open_reason(error: UnreadableError, path: str, files: Files) -> str:
+    """Say for people why a file could not be opened; see `reason`."""
+    return str(error) if error.number is None else reason(OSError(error.number, str(error)), path, files)
 
 
 def _refusal(path: str, files: Files) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.tailing import access
 from shipper.tailing.content import is_file_of
 from shipper.tailing.copies import Copies
 from shipper.tailing.files import LogFile, UnreadableError, confirmed
@@ -178,7 +179,7 @@ class Register:
                 self._max_open = max(FEWEST_OPEN, len(self.open) - len(self.open) // SPARE_SHARE - 1)
                 self.waiting[node] = (source.name, file)
             else:
-                self.cannot_read(file, source, skipped, str(error))
+                self.cannot_read(file, source, skipped, access.open_reason(error, file.path, self.host))
             return None
         if opened.identity.node != node:
             opened.close()

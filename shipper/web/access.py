@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipper.config.kinds import split_address
+from shipper.config.kinds import is_loopback, split_address
 from shipper.errors import StateError
 
 if TYPE_CHECKING:
@@ -79,18 +79,12 @@ def access_of(config: Config) -> Access:
     """Give the rules of a configuration, whose token is made if there is none yet.
 
     Raises:
-        StateError: the token cannot be read or made, or others may read what is told without one.
+        StateError: the token cannot be read or made.
     """
     host, _ = split_address(config.http.listen or "")
-    is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-    if not is_loopback and config.http.token_file is None:
-        raise StateError(
-            f"[http] listens on {host}, where others can ask: give token_file, a file with a token of your own, or "
-            "listen on 127.0.0.1"
-        )
     shown = f"[{host}]" if ":" in host else host
     names = {shown, "localhost", *(config.http.hosts or ())}
-    return Access(frozenset(name.lower() for name in names), is_loopback, _token(config))
+    return Access(frozenset(name.lower() for name in names), is_loopback(host), _token(config))
 
 
 def link(config: Config) -> str:

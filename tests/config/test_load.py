@@ -188,6 +188,11 @@ def test_what_files_inherit_from_their_source(tmp_path: Path) -> None:
         ),
         ('[cloudmonitor]\nendpoint = "HTTP://metrichub.example"\n', ":2:1: plain http to metrichub.example would"),
         ('[http]\nlisten = "9595"\n', """:2:1: 'listen' must look like "127.0.0.1:9595" or "[::1]:9595", not '9595'"""),
+        (
+            '[http]\nlisten = "0.0.0.0:9595"\n',
+            ":2:1: [http] listens on 0.0.0.0, where others can ask: give token_file",
+        ),
+        ('[http]\nlisten = "[::]:9595"\n', ":2:1: [http] listens on ::, where others can ask: give token_file"),
         ('[http]\nlisten = "host.example:80"\n', ":2:1: 'listen' must look like"),
         ('[http]\nlisten = "::1:80"\n', ":2:1: 'listen' must look like"),
         ('[http]\nlisten = "127.0.0.1:99999"\n', ":2:1: 'listen' must look like"),

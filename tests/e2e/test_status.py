@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import stat
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.cloudmonitor.recording import RecordingServer, reply
 from tests.conftest import eventually
@@ -100,3 +103,19 @@ def test_a_terminal_gets_colours(tmp_path: Path) -> None:
         os.close(ours)
         assert "stopped" in said
         assert ("\x1b[1;31m" in said) != no_color
+
+
+@pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read everything")
+def test_a_file_that_may_not_be_read_is_told_also_at_rest(tmp_path: Path) -> None:
+    """With what to do, by whoever asks."""
+    service = RecordingServer()
+    host = Host(tmp_path, service)
+    service.stop()
+    host.write("app.log", "ERROR 1")
+    (host.logs / "app.log").chmod(0)
+    # root may read everything, but for one without that right
+    without = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
+    command = [*without, sys.executable, "-m", "shipper", "status", "-c", str(host.config)]
+    text = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60).stdout
+    assert "skipped" in text
+    assert "the file (mode 0000" in text

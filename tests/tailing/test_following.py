@@ -715,7 +715,7 @@ def test_permission_that_is_missing_for_a_while(open_path: Path) -> None:
         for _ in range(3):
             scan_as_nobody(host)
     assert host.lines == ["1", "2"]
-    assert "Permission denied" in host.following.skipped["app"][str(log)]
+    assert "the file (mode 0000" in host.following.skipped["app"][str(log)]
     log.chmod(0o644)
     scan_as_nobody(host)
     host.following.close()

@@ -49,7 +49,5 @@ def refusal(path: str) -> str | None:
     try:
         LogFile.open(path).close()
     except UnreadableError as error:
-        if error.number is None:
-            return str(error)
-        return access.reason(OSError(error.number, str(error)), path, HOST_FILES)
+        return access.open_reason(error, path, HOST_FILES)
     return None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-import os
 import pickle
 import resource
 import sys
@@ -234,7 +233,6 @@ def _segments(match: Pattern, redacted: Redacted) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Try what stdin says, within limits."""
-    os.nice(5)
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

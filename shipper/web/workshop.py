@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -58,9 +59,9 @@ def _run(trial: Trial) -> bytes:
         raise ShipperError(f"the rule took longer than {SECONDS:g} s on these lines, and was ended") from None
     if done.returncode == OUT_OF_MEMORY:
         raise ShipperError(f"the rule took more than {MEMORY_BYTES >> 20} MiB of memory, and was ended")
-    if done.returncode < 0:
+    if done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}:
         raise ShipperError(f"the rule took more than {CPU_SECONDS} s of the processor on these lines, and was ended")
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"exit code {done.returncode}"
         raise ShipperError(f"the trial failed: {said}")
     return done.stdout

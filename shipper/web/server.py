@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 MOST_CONNECTIONS = 16
 PATIENCE = 10.0
+GIVING_WAY = 0.5
+"""Seconds that a connection has to give its place to another one."""
 MOST_BYTES = 1024 * 1024
 """Of what is sent along with a question."""
 
@@ -88,6 +91,9 @@ class _Server(ThreadingHTTPServer):
         self.access = access
         self.site = site
         self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        # those that have not asked yet, the longest silent first
+        self._silent: dict[socket.socket, None] = {}
+        self._silent_lock = threading.Lock()
         super().__init__(address, _Connection)
 
     def server_bind(self) -> None:
@@ -95,14 +101,32 @@ class _Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
-        """Turn away who comes when there are too many."""
-        return self._places.acquire(blocking=False)
+        """Give a place; when there is none, that of the longest silent: probes must find one, whoever holds many."""
+        if not self._places.acquire(blocking=False):
+            with self._silent_lock:
+                longest = next(iter(self._silent), None)
+                if longest is not None:
+                    del self._silent[longest]
+                    # it may have gone by itself
+                    with suppress(OSError):
+                        longest.shutdown(socket.SHUT_RDWR)
+            if not self._places.acquire(timeout=GIVING_WAY):
+                return False
+        with self._silent_lock:
+            self._silent[request] = None
+        return True
+
+    def heard(self, request: socket.socket) -> None:
+        """Note that a connection is not silent, or is none any more."""
+        with self._silent_lock:
+            self._silent.pop(request, None)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.heard(request)
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
@@ -117,6 +141,12 @@ class _Connection(BaseHTTPRequestHandler):
     timeout = PATIENCE
     protocol_version = "HTTP/1.0"
     server_version, sys_version = "shipper", ""
+
+    def parse_request(self) -> bool:
+        """Take the head of a request, up to its end."""
+        is_right = super().parse_request()
+        self.server.heard(self.connection)
+        return is_right
 
     def do_GET(self) -> None:
         """Answer, and close the connection."""

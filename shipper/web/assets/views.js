@@ -54,11 +54,17 @@ const files = {
 };
 
 const rules = {
+  known: [], at: null,
   async load() {
-    const [known, status] = [await ask("/api/rules"), await ask("/status?files=0")];
+    const status = await ask("/status?files=0");
+    // the rules themselves change with a reload only
+    if (!status.reload || status.reload.at !== this.at) {
+      this.known = await ask("/api/rules");
+      this.at = status.reload && status.reload.at;
+    }
     const hits = new Map((status.rules || []).map((rule) => [rule.id, rule]));
     const zero = { matched: 0, ignored: 0, below: 0, held: 0, timed_out: 0, judged: 0, seconds: 0 };
-    const rows = known.map((rule) => ({ rule, hit: hits.get(rule.id) || zero })).sort((a, b) => b.hit.matched - a.hit.matched).map(({ rule, hit }) => [
+    const rows = this.known.map((rule) => ({ rule, hit: hits.get(rule.id) || zero })).sort((a, b) => b.hit.matched - a.hit.matched).map(({ rule, hit }) => [
       [make("details", null, make("summary", null, make("strong", null, rule.id), rule.shadow ? [" ", make("span", { class: "tag shadow" }, say("shadow"))] : "",
         hit.every_line ? [" ", make("span", { class: "tag ignored" }, say("every_line"))] : ""), make("pre", null, rule.toml)), make("div", { class: "soft" }, rule.description), make("div", { class: "soft mono" }, `${rule.file.split("/").pop()}:${rule.line}`)],
       count(hit.matched), hit.last ? at(hit.last) : "", count(hit.ignored), count(hit.below + hit.held), count(hit.timed_out),
@@ -139,7 +145,7 @@ const letters = {
   frame(box) {
     const button = (deed, all) => {
       let sure = deed !== "drop";
-      const text = () => (sure || deed !== "drop" ? say(deed) : say(deed)) + ": " + say(all ? "all" : "chosen");
+      const text = () => say(deed) + ": " + say(all ? "all" : "chosen");
       const made = make("button", { type: "button", onclick: () => {
         // what is dropped is gone: the second press means it
         if (!sure) { sure = true; made.textContent = say("drop_sure"); setTimeout(() => { sure = false; made.textContent = text(); }, 5000); return; }

@@ -75,7 +75,8 @@ def test_a_healthy_agent_tells_its_metrics(host: Host, port: int) -> None:
 
 def test_health_comes_from_progress(host: Host, port: int) -> None:
     """A service that refuses the key makes the agent not ready; its loops are alive, so a restart would not help."""
-    host.config.write_text(host.config.read_text().replace("testsecret", "wrong"))
+    text = host.config.read_text().replace("testsecret", "wrong")
+    host.config.write_text(text.replace('drain_timeout = "20s"', 'drain_timeout = "1s"'))
     host.start()
     host.write("app.log", "ERROR 1")
     eventually(lambda: ask(port, "/readyz")[0] == 503)

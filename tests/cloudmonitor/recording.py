@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -108,3 +108,16 @@ def replies(*answers: Callable[[BaseHTTPRequestHandler], None]) -> Callable[[Bas
         waiting.pop(0)(handler)
 
     return answer
+
+
+@contextlib.contextmanager
+def refusing(marker: bytes, body: bytes) -> Iterator[RecordingServer]:
+    """Serve, refusing requests in whose body a marker stands with 400 and this body."""
+    server, bad = RecordingServer(), reply(400, body)
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        (bad if marker in server.last.body else reply())(handler)
+
+    server.answer = answer
+    yield server
+    server.stop()

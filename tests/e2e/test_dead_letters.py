@@ -7,17 +7,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
 from shipper.outbox.reader import StoreReader
-from tests.cloudmonitor.recording import RecordingServer, reply
+from tests.cloudmonitor.recording import RecordingServer, refusing, reply
 from tests.conftest import eventually
 from tests.e2e.host import RULES, Host
 
-BAD = reply(400, b'{"code":"400","msg":"name is \\u001b[31mwrong","requestId":"r-1"}')
+BAD = b'{"code":"400","msg":"name is \\u001b[31mwrong","requestId":"r-1"}'
 OK = reply()
 SLOW = "\n[[rule]]\nid = 'slow'\nmatch = '(a|aa)+$'\nevent = 'Slow'\nmatch_timeout = '20ms'\n"
 CATASTROPHE = "a" * 60 + "!"
@@ -25,14 +24,8 @@ CATASTROPHE = "a" * 60 + "!"
 
 @pytest.fixture
 def service() -> Iterator[RecordingServer]:
-    server = RecordingServer()
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        (BAD if b"app.log 13" in server.last.body else OK)(handler)
-
-    server.answer = answer
-    yield server
-    server.stop()
+    with refusing(b"app.log 13", BAD) as server:
+        yield server
 
 
 def letters(host: Host, *arguments: str) -> subprocess.CompletedProcess[str]:

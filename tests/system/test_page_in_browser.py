@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from tests.cloudmonitor.recording import RecordingServer, reply
+from tests.cloudmonitor.recording import RecordingServer, refusing, reply
 from tests.conftest import eventually
 from tests.e2e.host import Host, no_leaked_agent
 from tests.system.programs import program
@@ -115,15 +114,8 @@ class Browser:
 
 @pytest.fixture
 def service() -> Iterator[RecordingServer]:
-    server = RecordingServer()
-    bad = reply(400, b'{"code":"400","msg":"<i>name</i> is wrong","requestId":"r-1"}')
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        (bad if b"poison" in server.last.body else reply())(handler)
-
-    server.answer = answer
-    yield server
-    server.stop()
+    with refusing(b"poison", b'{"code":"400","msg":"<i>name</i> is wrong","requestId":"r-1"}') as server:
+        yield server
 
 
 @pytest.fixture

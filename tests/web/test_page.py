@@ -8,12 +8,11 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 
-from tests.cloudmonitor.recording import RecordingServer, reply
+from tests.cloudmonitor.recording import RecordingServer, refusing, reply
 from tests.conftest import eventually
 from tests.e2e.host import Host
 from tests.web.conftest import Visitor, visitor
@@ -258,22 +257,15 @@ def test_the_workshop_reads_files_of_sources_only(host: Host, shop: Visitor) -> 
 
 
 @pytest.fixture
-def refusing() -> Iterator[RecordingServer]:
-    """A service that refuses some events for what they are."""
-    server = RecordingServer()
-    bad = reply(400, b'{"code":"400","msg":"name is wrong","requestId":"r-1"}')
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        (bad if b"poison" in server.last.body else reply())(handler)
-
-    server.answer = answer
-    yield server
-    server.stop()
+def service() -> Iterator[RecordingServer]:
+    """It refuses some events for what they are."""
+    with refusing(b"poison", b'{"code":"400","msg":"name is wrong","requestId":"r-1"}') as server:
+        yield server
 
 
-def test_dead_letters_are_sent_again(tmp_path: Path, port: int, refusing: RecordingServer) -> None:
+def test_dead_letters_are_sent_again(tmp_path: Path, port: int, service: RecordingServer) -> None:
     """With what the service said, and what to do about it; some, or all."""
-    host = Host(tmp_path, refusing, rules=RULES, extra=f'[http]\nlisten = "127.0.0.1:{port}"')
+    host = Host(tmp_path, service, rules=RULES, extra=f'[http]\nlisten = "127.0.0.1:{port}"')
     host.rules.write_text(RULES.replace('"{code}"', '"{what}"'))
     host.start()
     page = visitor(host, port)
@@ -286,7 +278,7 @@ def test_dead_letters_are_sent_again(tmp_path: Path, port: int, refusing: Record
     number = int(letter["id"])
     assert page.post("/api/dead-letters", {"do": "retry", "ids": [number, 99]}) == {"done": [number]}
     eventually(lambda: [each["id"] for each in page.get("/api/dead-letters")["letters"]] == [str(number + 1)])
-    refusing.answer = reply()
+    service.answer = reply()
     assert page.post("/api/dead-letters", {"do": "retry", "ids": None}) == {"done": [number + 1]}
     eventually(lambda: page.get("/status")["delivery"]["delivered"] == 2)
     assert page.get("/api/dead-letters")["letters"] == []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
+from shipper.agent import private_file
 from shipper.config.reader import Document, parse_document
 
 if TYPE_CHECKING:
@@ -24,15 +24,9 @@ class LastGood:
 
     def keep(self, documents: Sequence[Document]) -> None:
         """Keep rule files; a crash leaves these or those before. Raises `OSError`."""
-        growing = self._file.with_name(f"{NAME}.part")
-        growing.unlink(missing_ok=True)
         # rules may hold what others must not read
-        descriptor = os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump([(document.file, document.text) for document in documents], file)
-            file.flush()
-            os.fsync(file.fileno())
-        growing.replace(self._file)
+        texts = [(document.file, document.text) for document in documents]
+        private_file.replace(self._file, json.dumps(texts).encode())
 
     def read(self) -> list[Document] | None:
         """Give the rule files as they were kept; None when none were, or what was kept is of no use."""

@@ -6,9 +6,9 @@ running agent alone.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from shipper.agent import private_file
 from shipper.agent.status_json import from_json, to_json
 
 if TYPE_CHECKING:
@@ -34,11 +34,7 @@ class LastTold:
         told = status.rules, status.reload, status.delivery, status.findings
         if told == self._kept:
             return
-        growing = self._file.with_name(f"{NAME}.part")
-        growing.unlink(missing_ok=True)
-        with os.fdopen(os.open(growing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(to_json(status))
-        growing.replace(self._file)
+        private_file.replace(self._file, to_json(status))
         self._kept = told
 
 

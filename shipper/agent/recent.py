@@ -49,12 +49,12 @@ class Recent:
         self._rules: tuple[Rule, ...] = ()
         self._by_id: dict[str, Rule] = {}
 
-    def take(self, events: Sequence[Event], block: Block | None, engine: Engine) -> None:
-        """Keep the newest events of a block; without a block they tell of records that were read before."""
+    def take(self, events: Sequence[Event], block: Block, engine: Engine) -> None:
+        """Keep the newest events of a block; those that tell of records before it have no line."""
         if engine.rules is not self._rules:
             self._rules, self._by_id = engine.rules, {rule.id: rule for rule in engine.rules}
         newest = events[-OF_A_BLOCK:]
-        lines = [None if block is None else self._line(block, event) for event in newest]
+        lines = [self._line(block, event) for event in newest]
         with self._lock:
             self._made += len(events) - len(newest)
             for event, line in zip(newest, lines, strict=True):

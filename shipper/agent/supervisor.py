@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import suppress
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shipper import telemetry
 from shipper.agent import dead_letters
@@ -42,7 +42,7 @@ from shipper.tailing.register import FEWEST_OPEN
 from shipper.tailing.watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from shipper.config.model import Config
     from shipper.matching.rulebook import Rulebook
@@ -65,6 +65,7 @@ class Agent:
         survey: tells how the agent is.
         config: what is in force of the configuration.
         rulebook: the rules that are in force, with their files and tests.
+        change_dead_letters: sends refused events again, or lets go of them; see `dead_letters.answering`.
         recent: its newest events; none are kept without `[http]`.
     """
 
@@ -138,7 +139,7 @@ class Agent:
             recent=None if config.http.listen is None else self.recent,
         )
         self.survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
-        self._dead_letters = dead_letters.answering(self._store.dead_letters, self._uploader.wake)
+        self.change_dead_letters = dead_letters.answering(self._store.dead_letters, self._uploader.wake)
         self._last_told = LastTold(config.state_path)
         self._told_at = time.monotonic()
         self._control = Control(
@@ -146,7 +147,7 @@ class Agent:
             {
                 "status": self.survey.answer,
                 "tap": self._intake.tap.answer,
-                dead_letters.QUESTION: self._dead_letters,
+                dead_letters.QUESTION: self.change_dead_letters,
             },
         )
         self._threads = {
@@ -210,10 +211,6 @@ class Agent:
         # a disk that is full or broken is told by those who need it
         with suppress(OSError):
             self._last_told.keep(self.survey.status(with_files=False))
-
-    def change_dead_letters(self, question: Mapping[str, Any]) -> bytes:
-        """Send refused events again, or let go of them; see `dead_letters.answering`."""
-        return self._dead_letters(question)
 
     def stop(self) -> None:
         """Stop reading, commit, send until the outbox is empty or `drain_timeout` is over, and close everything."""

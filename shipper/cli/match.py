@@ -30,12 +30,12 @@ from shipper.telemetry import printable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from shipper.cli.open_log import OpenLog
     from shipper.cli.rule_diff import Change
     from shipper.config.model import SourceTable
     from shipper.matching.records import LogRecord
     from shipper.matching.redaction import Redaction
     from shipper.matching.rule import Rule
+    from shipper.tailing.open_log import OpenLog
 
 
 @click.command("match", cls=RuleFilesCommand, short_help="Try rules on logs: print the events they would make.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 MOST_LETTERS = 500
-_FILES_TIMEOUT = 2.0
 _ALIVE = frozenset({"intake", "uploader"})
 """Findings that say that a loop stands still: only a restart helps."""
 
@@ -101,7 +101,9 @@ class Site:
 
 def _healthz(site: Site, _: Request) -> Answer:
     """Tell whether both loops make progress: where they do not, a restart may help."""
-    return _verdict([finding.reason for finding in site.agent.survey.status().findings if finding.what in _ALIVE])
+    # the loops' own progress says it, and a loop that is busy must not keep a probe waiting for its files
+    found = site.agent.survey.status(with_files=False).findings
+    return _verdict([finding.reason for finding in found if finding.what in _ALIVE])
 
 
 def _readyz(site: Site, _: Request) -> Answer:
@@ -146,9 +148,7 @@ def _rules(site: Site, _: Request) -> Answer:
 
 def _rule_facts(site: Site) -> Iterator[dict[str, Any]]:
     book = site.agent.rulebook
-    tests: dict[str, int] = {}
-    for case in book.cases:
-        tests[case.rule.id] = tests.get(case.rule.id, 0) + 1
+    tests = Counter(case.rule.id for case in book.cases)
     for rule, (document, number) in zip(book.rules, book.places, strict=True):
         # dates and times as text, which a rule takes as well
         values = orjson.loads(orjson.dumps(document.values["rule"][number]))
@@ -159,7 +159,7 @@ def _rule_facts(site: Site) -> Iterator[dict[str, Any]]:
             "description": values.get("description", ""),
             "file": document.file,
             "line": document.locator.find(("rule", number)).line,
-            "tests": tests.get(rule.id, 0),
+            "tests": tests[rule.id],
             "shadow": rule.shadow,
             "form": {name: value for name, value in values.items() if name not in further and name != "test"}
             | ({"test": tried} if tried else {}),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shipper.agent.status import printable_path
 from shipper.errors import ShipperError
 from shipper.tailing.condition import FileState
+from shipper.tailing.decoding import MARK_BYTES
+from shipper.tailing.files import LogFile, UnreadableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from shipper.tailing.condition import FileCondition
 
 BYTES = 128 * 1024
-# of every encoding that has lines, characters begin at multiples of it
-_ALIGNED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +60,18 @@ def log_tail(config: Config, conditions: Iterable[FileCondition], shown: str, en
     if found.size is None:
         raise ShipperError(f"{shown} is compressed; `shipper match` reads it")
     try:
-        descriptor = os.open(found.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with closing(LogFile.open(found.path)) as file:
+            if file.identity.node != found.identity.node:
+                raise ShipperError(f"{shown} is another file by now; ask again")
+            size = file.status().st_size
+            until = size if end is None else min(end, size)
+            # of every encoding that has lines, characters begin at multiples of its mark
+            start = max(0, until - BYTES) // MARK_BYTES * MARK_BYTES
+            data = file.read_at(start, until - start)
+    except UnreadableError as error:
+        raise ShipperError(f"{shown} cannot be read: {error}") from None
     except OSError as error:
         raise ShipperError(f"{shown} cannot be read: {error.strerror}") from None
-    try:
-        status = os.fstat(descriptor)
-        if (status.st_dev, status.st_ino) != found.identity.node:
-            raise ShipperError(f"{shown} is another file by now; ask again")
-        until = status.st_size if end is None else min(end, status.st_size)
-        start = max(0, until - BYTES) // _ALIGNED * _ALIGNED
-        data = os.pread(descriptor, until - start, start)
-    except OSError as error:
-        raise ShipperError(f"{shown} cannot be read: {error.strerror}") from None
-    finally:
-        os.close(descriptor)
     return LogTail(shown, source, data, start, start + len(data))
 
 

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import math
 import pickle
 import resource
 import sys
 import time
 import tomllib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -24,21 +22,20 @@ import orjson
 from shipper.agent.shown import uploaded
 from shipper.config.reader import parse_document
 from shipper.errors import ConfigurationError, Problem
-from shipper.events import Block, Origin
 from shipper.matching.explaining import Outcome, explain
 from shipper.matching.proving import prove
 from shipper.matching.records import records_of
 from shipper.matching.redaction import Redacted
 from shipper.matching.rule_text import rule_text
 from shipper.matching.rulebook import rules_of
-from shipper.tailing.formats import assembler_of
+from shipper.tailing.open_log import OpenLog
 from shipper.tailing.streams import StreamedLog
-from shipper.tailing.tailer import Halt, Tailer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from shipper.config.model import SourceTable
+    from shipper.events import Block
     from shipper.matching.composer import Host
     from shipper.matching.records import LogRecord
     from shipper.matching.redaction import Redaction
@@ -53,7 +50,6 @@ CPU_SECONDS = 5
 MEMORY_BYTES = 256 * 1024 * 1024
 OUT_OF_MEMORY = 3
 """Exit code."""
-MAX_LINE_BYTES = 64 * 1024
 _FILE = "rule.toml"
 
 
@@ -172,19 +168,9 @@ def _lines(trial: Trial, rule: Rule | None) -> tuple[list[dict[str, Any]], int]:
 
 
 def _records(trial: Trial) -> Iterator[tuple[LogRecord, Block]]:
-    source, log = trial.source, StreamedLog(io.BytesIO(trial.data))
-    while not log.ended:
-        log.read_more()
-    tailer = Tailer(
-        log,
-        trial.path,
-        source.origin if source else Origin(),
-        max_line_bytes=source.max_line_bytes if source else MAX_LINE_BYTES,
-        partial_timeout=math.inf,
-        assembler=assembler_of(source) if source else None,
-    )
+    log = OpenLog(StreamedLog(io.BytesIO(trial.data)), trial.path, trial.source)
     skip = not trial.whole
-    while not isinstance(block := tailer.next_block(datetime.now(UTC), 0.0, flush=True), Halt):
+    for block in log.blocks():
         for record in records_of(block):
             if not skip:
                 yield record, block

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from shipper.agent.machine import this_host
-from shipper.cli.open_log import OpenLog
 from shipper.cli.proposing.known_programs import AUTH, SYSTEM
 from shipper.config.model import Config, MultilineTable, SourceTable
 from shipper.matching.engine import Engine
 from shipper.matching.rulebook import Rulebook, load_rules
 from shipper.matching.shipped import shipped_rule_files
+from shipper.tailing.open_log import OpenLog
 from shipper.tailing.streams import StreamedLog
 
 if TYPE_CHECKING:

@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 
     from shipper.cli.proposing.known_programs import Known
     from shipper.cli.proposing.open_logs import OpenLog
-
-    Node = tuple[int, int]
+    from shipper.events import Node
 
 RECENT_DAYS = 7
 _DEEPEST = 4

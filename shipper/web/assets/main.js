@@ -21,9 +21,10 @@ async function refresh(wanted) {
   const view = VIEWS[current];
   const mine = ++asked;
   try {
-    tellHealth(await ask("/status?files=0"));
+    const status = await ask("/status?files=0");
+    tellHealth(status);
     if (!view.load || (!wanted && (box.contains(document.activeElement) || box.querySelector("details[open]")))) return;
-    const parts = await view.load();
+    const parts = await view.load(status);
     if (mine === asked) box.replaceChildren(...[parts].flat(Infinity).filter(Boolean));
   } catch (error) {
     if (mine === asked) tellHealth(null, error);

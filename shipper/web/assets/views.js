@@ -8,8 +8,8 @@ const findings = (status) => status.findings.length ? make("ul", { class: "findi
     each.since ? ` (${say("since")} ${at(each.since)})` : "")))) : null;
 
 const overview = {
-  async load() {
-    const [status, minutes] = [await ask("/status?files=0"), await ask("/api/history")];
+  async load(status) {
+    const minutes = await ask("/api/history");
     const { queue, files, delivery, process, reload } = status;
     const lost = status.losses.map((each) => `${count(each.amount)} ${each.what} (${each.reason})`);
     return [
@@ -55,8 +55,7 @@ const files = {
 
 const rules = {
   known: [], at: null,
-  async load() {
-    const status = await ask("/status?files=0");
+  async load(status) {
     // the rules themselves change with a reload only
     if (!status.reload || status.reload.at !== this.at) {
       this.known = await ask("/api/rules");

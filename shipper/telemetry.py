@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from shipper.printable import printable, printable_path
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -40,7 +42,9 @@ class _JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
         }
         fields.update(getattr(record, "fields", {}))
-        return orjson.dumps(fields, default=str).decode()
+        # the name of a file may be no UTF-8, which JSON cannot hold
+        told = {name: printable_path(value) if isinstance(value, str) else value for name, value in fields.items()}
+        return orjson.dumps(told, default=str).decode()
 
 
 class _StderrHandler(logging.Handler):
@@ -53,13 +57,6 @@ class _StderrHandler(logging.Handler):
         except OSError:
             # nobody reads the log any more; the work goes on
             self.handleError(record)
-
-
-def printable(text: str) -> str:
-    """Escape what could steer a terminal or forge a log line: control characters, but not what people write."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
 
 
 def configure(level: str, form: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from shipper import telemetry
+from shipper.printable import printable
 
 
 @pytest.fixture(autouse=True)
@@ -63,4 +64,4 @@ def test_happenings_are_counted() -> None:
 @pytest.mark.parametrize("text", ["plain", "磁盘满了", "é ü", "emoji 😀"])
 def test_what_people_write_is_left_as_it_is(text: str) -> None:
     """Only what could steer a terminal is escaped."""
-    assert telemetry.printable(text) == text
+    assert printable(text) == text

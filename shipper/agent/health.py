@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from shipper.agent.status import Finding, Health, printable_path
+from shipper.agent.status import Finding, Health
+from shipper.printable import printable_path
 from shipper.tailing.condition import FileState
 from shipper.telemetry import off_by
 

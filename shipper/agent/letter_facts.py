@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shipper.agent.status import printable_path
 from shipper.cloudmonitor.advice import advise
 from shipper.cloudmonitor.verdict import Answer
+from shipper.printable import printable_path
 
 if TYPE_CHECKING:
     from shipper.outbox.dead_letters import DeadLetter, Noted

@@ -102,15 +102,20 @@ class RuleFiles:
         is_quiet = self._seen == self._judged and self._glances % LOOK_EVERY
         if is_quiet and all(_stamp(path) == stamp for path, stamp in self._glance):
             return False
-        seen, self._seen = self._seen, _look(config)
-        paths = {path for path, _ in self._seen}
-        directories = {path.parent for path in (*paths, *map(config.resolve, config.rules))}
-        self._glance = [(path, _stamp(path)) for path in sorted(paths | directories)]
-        return self._seen == seen and seen != self._judged
+        seen = self._seen
+        return self._look(config) == seen and seen != self._judged
+
+    def _look(self, config: Config) -> list[tuple[Path, object]]:
+        """Give what differs when a rule file was written, came, went, or is another one under the same name."""
+        files, _ = find_rule_files(config)
+        self._seen = [(path, _stamp(path)) for path in files]
+        directories = {path.parent for path in (*files, *map(config.resolve, config.rules))}
+        self._glance = [(path, _stamp(path)) for path in sorted(directories.union(files))]
+        return self._seen
 
     def _read(self, config: Config) -> tuple[Rulebook | None, Sequence[Problem], Sequence[Problem]]:
         """Read the files and run the rules' tests; gives the rules if they compile, what is wrong, and warnings."""
-        self._judged = self._seen = _look(config)
+        self._judged = self._look(config)
         try:
             rulebook, warnings = load_configured_rules(config)
         except ConfigurationError as error:
@@ -133,12 +138,6 @@ class RuleFiles:
         except ConfigurationError:
             # the sources are others now
             return None
-
-
-def _look(config: Config) -> list[tuple[Path, object]]:
-    """Give what differs when a rule file was written, came, went, or is another one under the same name."""
-    files, _ = find_rule_files(config)
-    return [(path, _stamp(path)) for path in files]
 
 
 def _stamp(path: Path) -> tuple[int, ...] | None:

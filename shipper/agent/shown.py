@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from shipper.agent.status import printable_path
 from shipper.events import wire_time
+from shipper.printable import encodable, printable_path
 
 if TYPE_CHECKING:
     from shipper.events import Event
 
 
 def uploaded(event: Event) -> dict[str, Any]:
-    """Give what of an event goes to the service."""
+    """Give what of an event goes to the service, as it is sent: JSON holds no half characters."""
     return {
-        "name": event.name,
-        "content": event.content,
+        "name": encodable(event.name),
+        "content": encodable(event.content),
         "groupId": event.group_id,
         "time": wire_time(event.time),
     }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import os
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -254,8 +253,3 @@ def _rank(found: FileCondition) -> int:
     if found.lag:
         return len(_FIRST)
     return len(_FIRST) + 1 + (_NEXT.index(found.state) if found.state in _NEXT else len(_NEXT))
-
-
-def printable_path(path: str) -> str:
-    """Give a path as text that JSON can hold: bytes that are no UTF-8 become `\\xNN` (hazard 10.3)."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,9 +19,9 @@ from shipper.agent.status import (
     RuleHits,
     RuleQueue,
     Status,
-    printable_path,
 )
 from shipper.events import FileIdentity, Loss
+from shipper.printable import printable_path
 from shipper.tailing.condition import FileCondition, FileState
 
 
@@ -29,9 +30,9 @@ def to_json(status: Status, *, indent: bool = False) -> bytes:
     files = status.files
     whole = {
         "health": status.health,
-        "findings": status.findings,
+        "findings": [replace(each, reason=printable_path(each.reason)) for each in status.findings],
         "process": status.process,
-        "reload": status.reload,
+        "reload": status.reload and replace(status.reload, refused=_printable(status.reload.refused)),
         "rules": status.rules,
         "files": files
         and {
@@ -43,7 +44,7 @@ def to_json(status: Status, *, indent: bool = False) -> bytes:
             "listed": [_file(condition) for condition in files.listed],
         },
         "queue": status.queue,
-        "delivery": status.delivery,
+        "delivery": status.delivery and replace(status.delivery, last_error=_printable(status.delivery.last_error)),
         "losses": status.losses,
         "bytes_read": status.bytes_read,
         "dead_letters": status.dead_letters,
@@ -135,7 +136,7 @@ def _file(condition: FileCondition) -> dict[str, object]:
         "path": printable_path(condition.path),
         "sources": condition.sources,
         "state": condition.state,
-        "reason": condition.reason,
+        "reason": printable_path(condition.reason),
         "offset": condition.offset,
         "size": condition.size,
         "lag": condition.lag,
@@ -165,6 +166,11 @@ def _condition(each: dict[str, Any]) -> FileCondition:
 def _queue(each: dict[str, Any]) -> Queue:
     rules = tuple(RuleQueue(rule["rule"], rule["events"], rule["bytes"], rule["folded"]) for rule in each["rules"])
     return Queue(each["events"], each["bytes"], each["limit"], rules)
+
+
+def _printable(text: str | None) -> str | None:
+    """Give text that JSON can hold: it may name a file whose name is no UTF-8 (hazard 10.3)."""
+    return None if text is None else printable_path(text)
 
 
 def _time(text: str | None) -> datetime | None:

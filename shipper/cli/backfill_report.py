@@ -13,10 +13,10 @@ import orjson
 from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
-from shipper.agent.status import printable_path
 from shipper.cli.terminal import data, say, talk
 from shipper.cloudmonitor import batching, openapi
 from shipper.events import wire_time
+from shipper.printable import printable_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

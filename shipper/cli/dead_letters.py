@@ -10,14 +10,13 @@ import orjson
 
 from shipper.agent.dead_letters import change
 from shipper.agent.letter_facts import PLACE, event_of, letter_facts, place_facts
-from shipper.agent.status import printable_path
 from shipper.backfill.dead_letters import change as change_of_backfills
 from shipper.backfill.store import STORE as STORE_OF_BACKFILLS
 from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data, one_line, say, say_error
 from shipper.config.load import default_file, load_config
 from shipper.outbox.reader import StoreReader
-from shipper.telemetry import printable
+from shipper.printable import printable, printable_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,8 +24,8 @@ from shipper.errors import ShipperError
 from shipper.matching.engine import Engine
 from shipper.matching.redaction import Redacted
 from shipper.matching.rulebook import load_rules
+from shipper.printable import printable
 from shipper.tailing.files import UnreadableError
-from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

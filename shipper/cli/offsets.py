@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from shipper.agent.status import printable_path
 from shipper.cli.config_option import config_option
 from shipper.cli.terminal import data, say
 from shipper.cloudmonitor import batching
@@ -19,13 +18,13 @@ from shipper.errors import ShipperError
 from shipper.outbox.lock import StateLock, holder_of
 from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Store
+from shipper.printable import printable, printable_path
 from shipper.tailing.decoding import newline_of, resolve
 from shipper.tailing.files import MAGIC_BYTES, LogFile, UnreadableError, compression_of
 from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import excluded, has_magic, path_pattern
 from shipper.tailing.surroundings import log_of
 from shipper.tailing.tailer import Tailer
-from shipper.telemetry import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.config.load import default_file, load_config
 from shipper.errors import ConfigurationError, Problem, ShipperError
+from shipper.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
         problems = error.problems if isinstance(error, ConfigurationError) else (error,)
         for problem in problems:
             word = "" if isinstance(problem, Problem) and problem.warning else "error: "
-            sys.stderr.write(f"{word}{telemetry.printable(str(problem))}\n")
+            sys.stderr.write(f"{word}{printable(str(problem))}\n")
         return error.exit_code
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from shipper.agent.status import Health, printable_path
+from shipper.agent.status import Health
+from shipper.printable import printable, printable_path
 from shipper.tailing.condition import FileState
-from shipper.telemetry import off_by, printable
+from shipper.telemetry import off_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

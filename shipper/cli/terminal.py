@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from shipper.telemetry import printable
+from shipper.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,6 @@ and says at its end how much is missing. Everything is measured on the encoded J
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from shipper.events import wire_time
+from shipper.printable import encodable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,7 +28,6 @@ MAX_BYTES = 500_000
 
 _BRACKETS = 2
 _LARGEST_MARK = 64  # more than `… [cut N bytes]` can need for any N that memory holds
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def encode(event: Event) -> bytes:
@@ -52,8 +51,8 @@ def encode_bounded(name: str, content: str, group_id: int, time: str) -> bytes:
     if len(whole) <= room:
         return whole
     frame = len(encode_whole("", "", group_id, time))
-    name = _cut(_encodable(name), room - frame - _LARGEST_MARK)
-    content = _cut(_encodable(content), room - len(encode_whole(name, "", group_id, time)))
+    name = _cut(encodable(name), room - frame - _LARGEST_MARK)
+    content = _cut(encodable(content), room - len(encode_whole(name, "", group_id, time)))
     return encode_whole(name, content, group_id, time)
 
 
@@ -63,7 +62,7 @@ def encode_whole(name: str, content: str, group_id: int, time: str) -> bytes:
         return orjson.dumps({"content": content, "groupId": group_id, "name": name, "time": time})
     except orjson.JSONEncodeError:
         return orjson.dumps(
-            {"content": _encodable(content), "groupId": group_id, "name": _encodable(name), "time": _encodable(time)}
+            {"content": encodable(content), "groupId": group_id, "name": encodable(name), "time": encodable(time)}
         )
 
 
@@ -121,11 +120,7 @@ def _quoted(text: str) -> bytes:
     try:
         return orjson.dumps(text)
     except orjson.JSONEncodeError:
-        return orjson.dumps(_encodable(text))
-
-
-def _encodable(text: str) -> str:
-    return _SURROGATE.sub("\ufffd", text)
+        return orjson.dumps(encodable(text))
 
 
 def _cut(text: str, room: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.printable import printable_path
 from shipper.tailing.copies import SURE_BYTES, is_beginning
 from shipper.tailing.files import MAGIC_BYTES, UnreadableError, compression_of
 from shipper.tailing.identity import HEAD_BYTES
@@ -181,7 +182,8 @@ class Arrivals:
                 # truncated while it was compared: its reader has to notice first
                 register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")
             elif (original := self._closed_original(opened, file)) is not None:
-                skipped[file.path] = f"perhaps a copy of {original}, which is not open now; waiting to see"
+                named = printable_path(original)
+                skipped[file.path] = f"perhaps a copy of {named}, which is not open now; waiting to see"
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:

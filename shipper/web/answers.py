@@ -18,7 +18,7 @@ from shipper.agent.status_json import to_json
 from shipper.errors import ShipperError
 from shipper.matching.rule_text import ARRAYS, TABLES, keys_text, rule_text
 from shipper.outbox.reader import StoreReader
-from shipper.telemetry import printable
+from shipper.printable import printable, printable_path
 from shipper.web.log_tail import log_tail
 from shipper.web.metrics import CONTENT_TYPE, exposition
 from shipper.web.page import page
@@ -157,7 +157,7 @@ def _rule_facts(site: Site) -> Iterator[dict[str, Any]]:
         yield {
             "id": rule.id,
             "description": values.get("description", ""),
-            "file": document.file,
+            "file": printable_path(document.file),
             "line": document.locator.find(("rule", number)).line,
             "tests": tests[rule.id],
             "shadow": rule.shadow,

@@ -6,8 +6,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shipper.agent.status import printable_path
 from shipper.errors import ShipperError
+from shipper.printable import printable_path
 from shipper.tailing.condition import FileState
 from shipper.tailing.decoding import MARK_BYTES
 from shipper.tailing.files import LogFile, UnreadableError

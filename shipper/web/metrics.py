@@ -11,7 +11,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from shipper.agent.status import Health, printable_path
+from shipper.agent.status import Health
+from shipper.printable import printable_path
 from shipper.tailing.condition import FileState
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import orjson
 from shipper import telemetry
 from shipper.config.kinds import split_address
 from shipper.errors import ShipperError, StateError
-from shipper.telemetry import printable
+from shipper.printable import printable
 from shipper.web.answers import GET, JSON, POST, TEXT, Answer, Request, Site
 from shipper.web.history import History
 from shipper.web.page import door

@@ -256,6 +256,28 @@ def test_the_workshop_reads_files_of_sources_only(host: Host, shop: Visitor) -> 
     assert re.search("no source reads|another file by now", said["error"])
 
 
+def test_a_file_whose_name_is_no_utf_8_is_told_of(host: Host, port: int) -> None:
+    """In the status, among the events, to `tap`, in the log, and to the workshop (hazard 10.3)."""
+    host.config.write_text('log_format = "json"\n' + host.config.read_text())
+    host.rules.write_text("[[rule]]\nid = 'named'\nmatch = 'ERROR'\nevent = 'E'\ncontent = '{path} {line}'\n")
+    host.start()
+    shop = visitor(host, port)
+    name = os.fsencode(host.logs) + b"/in\xff\xfevalid.log"
+    Path(os.fsdecode(name)).write_text("ERROR 1\n")
+    shown = name.decode("utf-8", "backslashreplace")
+    eventually(lambda: len(shop.get("/api/events")["events"]) == 1)
+    told = shop.get("/api/events")["events"][0]
+    assert (told["meta"]["path"], told["line"]) == (shown, "ERROR 1")
+    assert told["content"].endswith("in\ufffd\ufffdvalid.log ERROR 1")
+    assert [file["path"] for file in shop.get("/status")["files"]["listed"]] == [shown]
+    assert shop.ask("/metrics")[0] == shop.ask("/readyz")[0] == 200
+    tried = shop.post("/api/workshop", {"rule": {"id": "x", "match": "ERROR", "event": "E"}, "file": shown})
+    assert [line["outcome"] for line in tried["lines"]] == ["matched"]
+    found = [json.loads(line) for line in host.log.read_text().splitlines()]
+    assert shown in {line.get("path") for line in found if line["code"] == "file_found"}
+    assert host.stop() == 0
+
+
 @pytest.fixture
 def service() -> Iterator[RecordingServer]:
     """It refuses some events for what they are."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from shipper.telemetry import printable
+from shipper.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -45,6 +45,7 @@ class Record:
         line: number of its first line in the block, from 0; of records on demand it is not counted.
         time: when a container's runtime took it, aware; the time of events whose text carries none. None elsewhere.
         text: what it says, where that is not what lies in `data`; None elsewhere.
+        cut: whether more of it came, or was to come, than is here: it was over its limit, or taken without its end.
     """
 
     start: int
@@ -53,6 +54,7 @@ class Record:
     line: int = 0
     time: datetime | None = None
     text: bytes | None = None
+    cut: bool = False
 
 
 class RecordsOnDemand(Protocol):

@@ -1,12 +1,13 @@
 """The newest events with the lines they came from, for who looks after something happened (spec, section 7).
 
 A storm of one rule does not push out what others made: when there is no more room, the rule that holds the most gives
-its oldest. Lines are kept as they may be shown, without what is redacted.
+its oldest. Lines are kept as they may be shown: without what any rule redacts, whichever made the event.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from bisect import bisect_left
 from collections import deque
 from operator import attrgetter
@@ -14,20 +15,24 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from shipper.agent.shown import facts
 from shipper.matching.records import records_at
-from shipper.matching.redaction import Redacted
+from shipper.matching.redaction import CUT, Redacted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipper.events import Block, Event
     from shipper.matching.engine import Engine
+    from shipper.matching.redaction import Redaction
     from shipper.matching.rule import Rule
 
 KEPT = 500
 OF_A_BLOCK = 20
 CHARACTERS = 4096
 """Of a line, and of an event's content."""
-_TIMEOUT = 0.1
+TIMEOUT = 0.1
+"""Seconds for one search of a redaction."""
+LINES_TIMEOUT = 0.1
+"""Seconds after which no further line of a block is looked at: reading goes on."""
 
 
 class RecentEvent(NamedTuple):
@@ -47,14 +52,15 @@ class Recent:
         self._kept: dict[str, deque[RecentEvent]] = {}
         self._count = self._made = 0
         self._rules: tuple[Rule, ...] = ()
-        self._by_id: dict[str, Rule] = {}
+        self._redactions: tuple[Redaction, ...] = ()
 
     def take(self, events: Sequence[Event], block: Block, engine: Engine) -> None:
         """Keep the newest events of a block; those that tell of records before it have no line."""
         if engine.rules is not self._rules:
-            self._rules, self._by_id = engine.rules, {rule.id: rule for rule in engine.rules}
-        newest = events[-OF_A_BLOCK:]
-        lines = [self._line(block, event) for event in newest]
+            self._rules = engine.rules
+            self._redactions = tuple(dict.fromkeys(each for rule in engine.rules for each in rule.redact))
+        newest, until = events[-OF_A_BLOCK:], time.monotonic() + LINES_TIMEOUT
+        lines = [self._line(block, event) if time.monotonic() < until else None for event in newest]
         with self._lock:
             self._made += len(events) - len(newest)
             for event, line in zip(newest, lines, strict=True):
@@ -81,14 +87,15 @@ class Recent:
             del self._kept[rule]
 
     def _line(self, block: Block, event: Event) -> str | None:
-        rule = self._by_id.get(event.rule)
         at = _place_of(block, event.offset)
-        if rule is None or at is None:
+        if at is None:
             return None
         record = next((record for record, _ in records_at(block, [(at + 1, 0)])), None)
         if record is None or record.offset != event.offset:
             return None
-        return Redacted(record.text, rule.redact, rule.timeout or _TIMEOUT).text[:CHARACTERS]
+        if record.cut and self._redactions:
+            return CUT
+        return Redacted(record.text, self._redactions, TIMEOUT).text[:CHARACTERS]
 
 
 def _place_of(block: Block, offset: int) -> int | None:

@@ -22,9 +22,10 @@ class LogRecord:
         number: its first line in the block, from 0; 0 where nobody counts lines.
         time: when it was taken, where that is known.
         scanned: the bytes in which a scan of the block finds it.
+        cut: whether more of it came than is here.
     """
 
-    __slots__ = ("_encoding", "_text", "number", "offset", "raw", "scanned", "time")
+    __slots__ = ("_encoding", "_text", "cut", "number", "offset", "raw", "scanned", "time")
 
     def __init__(
         self,
@@ -34,6 +35,8 @@ class LogRecord:
         number: int,
         time: datetime | None = None,
         scanned: bytes | None = None,
+        *,
+        cut: bool = False,
     ) -> None:
         """Decode nothing yet: most records are not wanted."""
         self.raw = raw
@@ -41,6 +44,7 @@ class LogRecord:
         self.number = number
         self.time = time
         self.scanned = raw if scanned is None else scanned
+        self.cut = cut
         self._encoding = encoding
         self._text: str | None = None
 
@@ -180,4 +184,4 @@ def line_record(block: Block, start: int, end: int, number: int) -> LogRecord:
 def _given(block: Block, record: Record, number: int) -> LogRecord:
     there = block.data[record.start : record.end]
     raw = there if record.text is None else record.text
-    return LogRecord(raw, block.origin.encoding, record.offset, number, record.time, there)
+    return LogRecord(raw, block.origin.encoding, record.offset, number, record.time, there, cut=record.cut)

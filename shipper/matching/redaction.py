@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 FAILED = "[redaction failed]"
 """What stands for everything that a record says when a pattern did not end in time."""
+CUT = "[not shown: cut at its limit]"
+"""What people are shown of a record that its limit cut, where a redaction might need the rest to cover it."""
 
 _STOPPED = (TimeoutError, MemoryError)
 _TOKEN = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*")|([{}\[\],:])|([^\s"{}\[\],:]+))', re.DOTALL)
@@ -62,7 +64,7 @@ class Redacted:
         kept: list[str] = []
         at = start
         for first, behind, replacement in self._spans:
-            if behind <= start or first >= end:
+            if behind <= start or first >= end or start == end:
                 continue
             kept += (self._text[at : max(first, at)], replacement)
             at = min(behind, end)

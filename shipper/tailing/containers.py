@@ -135,6 +135,7 @@ class _Message:
     parts: list[bytes]
     size: int = 0
     cut: int = 0
+    ends: bool = False
 
 
 class Containers:
@@ -167,7 +168,7 @@ class Containers:
                     # the next block begins with it, and then it is a line over the limit like any other
                     break
                 text = raw if len(raw) <= self._max_bytes else raw[: cut_head(raw, self._max_bytes)]
-                messages.append(_Message(offset + at, number, None, [text], cut=len(raw) - len(text)))
+                messages.append(_Message(offset + at, number, None, [text], cut=len(raw) - len(text), ends=True))
             else:
                 message = open_messages.get(part.stream)
                 if message is None:
@@ -177,6 +178,7 @@ class Containers:
                 message.parts.append(text)
                 message.size += len(text)
                 message.cut += len(part.text) - len(text)
+                message.ends = part.ends
                 if part.ends:
                     del open_messages[part.stream]
             at += len(line)
@@ -227,7 +229,8 @@ def _join(messages: Sequence[_Message], taken: int, odd: int, lines: int) -> Ass
     for message in messages:
         start = len(data)
         data += b"".join(message.parts)
-        records.append(Record(start, len(data), message.offset, message.line, message.time))
+        cut = message.cut > 0 or not message.ends
+        records.append(Record(start, len(data), message.offset, message.line, message.time, cut=cut))
         data += b"\n"
     skipped = sum(message.cut for message in messages)
     return Assembled(taken, bytes(data), tuple(records), LineState.START, skipped, odd, lines)

@@ -168,7 +168,7 @@ class Multiline:
                 # before the first start: a record of its own
                 records.append(self._record(lines, (at, number), at + len(line), offset))
             elif number - start[1] >= self._max_lines or at + len(line) - start[0] > self._max_bytes:
-                records.append(self._record(lines, start, kept, offset))
+                records.append(self._record(lines, start, kept, offset, cut=True))
                 start, skipping = None, True
                 skipped += len(line)
             else:
@@ -195,7 +195,9 @@ class Multiline:
         whole = data[:taken]
         return Assembled(taken, whole, JoinedLines(whole, offset, self._continuation, self._encoding))
 
-    def _record(self, lines: Sequence[bytes], start: tuple[int, int], end: int, offset: int) -> Record:
+    def _record(
+        self, lines: Sequence[bytes], start: tuple[int, int], end: int, offset: int, *, cut: bool = False
+    ) -> Record:
         size = number = 0
         last = b""
         for number in range(start[1], len(lines)):
@@ -203,4 +205,5 @@ class Multiline:
             size += len(last)
             if start[0] + size >= end:
                 break
-        return Record(start[0], end - len(last) + len(strip_terminator(last)), offset + start[0], start[1])
+        behind = end - len(last) + len(strip_terminator(last))
+        return Record(start[0], behind, offset + start[0], start[1], cut=cut)

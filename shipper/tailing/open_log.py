@@ -35,15 +35,25 @@ class OpenLog:
         fault: why it could not be read to its end; None when it could.
     """
 
-    def __init__(self, content: Content, name: str, source: SourceTable | None, modified: float = math.inf) -> None:
+    def __init__(
+        self,
+        content: Content,
+        name: str,
+        source: SourceTable | None,
+        modified: float = math.inf,
+        *,
+        grows: bool = False,
+    ) -> None:
         """Read `content` from its beginning, as a file of a source or with the defaults.
 
-        `modified` is the time of a file's last change, as the epoch's seconds.
+        `modified` is the time of a file's last change, as the epoch's seconds. Of one that `grows` the unfinished last
+        line and record are not given.
         """
         self.lines = 0
         self.fault: str | None = None
         self._content = content
         self._modified = modified
+        self._grows = grows
         # a file's name may hold bytes that are no text, and JSON can hold only text
         path = os.fsencode(name).decode("utf-8", "replace")
         self._tailer: Tailer[Content] = Tailer(
@@ -61,7 +71,7 @@ class OpenLog:
         try:
             while True:
                 ended = not isinstance(content, StreamedLog) or content.ended
-                found = self._tailer.next_block(self._read_at(), 0.0, flush=ended)
+                found = self._tailer.next_block(self._read_at(), 0.0, flush=ended and not self._grows)
                 if not isinstance(found, Halt):
                     first = self.lines + 1
                     self.lines += found.lines or found.data.count(b"\n") + (not found.data.endswith(b"\n"))

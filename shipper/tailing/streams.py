@@ -29,8 +29,10 @@ class StreamedLog:
         position: bytes that were read of the stream, compressed or not.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, plain: bool = False) -> None:
         """Read from a binary stream; it stays the caller's to close. Waits for its first bytes.
+
+        One that is `plain` is not compressed, whatever it begins with.
 
         Raises:
             UnreadableError: it is compressed with something that this Python cannot decode.
@@ -47,7 +49,7 @@ class StreamedLog:
         # a short line that somebody waits for is text
         while len(self._first) < MAGIC_BYTES and b"\n" not in self._first and (more := self._read(_CHUNK)):
             self._first += more
-        kind = compression_of(self._first)
+        kind = None if plain else compression_of(self._first)
         try:
             self._streams = None if kind is None else Streams(kind)
         except ImportError:

@@ -283,8 +283,8 @@ class Tailer(Generic[FileT]):
         length = whole_records(data, self._limit)
         line = LineState.START
         if not length and line_is_over(data, self._limit):
-            length, line = cut_head(data, self._limit), LineState.SKIPPING
-        elif not length:
+            return self._take_head(data, read_at)
+        if not length:
             if not flush and not self._is_silent(len(data), now):
                 return Halt.UNFINISHED
             length, line = len(data), LineState.TAKEN
@@ -362,8 +362,10 @@ class Tailer(Generic[FileT]):
             self.offset,
             self._first_line,
             read_at,
-            records=(Record(0, length, self.offset, 0),),
+            records=(Record(0, length, self.offset, 0, cut=True),),
         )
+        if self.offset == 0:
+            block = without_mark(block, mark_of(self.origin.encoding))
         self._unfinished = None
         self._advance(block.data, LineState.SKIPPING)
         return block

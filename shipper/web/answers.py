@@ -19,6 +19,7 @@ from shipper.errors import ShipperError
 from shipper.matching.rule_text import ARRAYS, TABLES, keys_text, rule_text
 from shipper.outbox.reader import StoreReader
 from shipper.printable import printable, printable_path
+from shipper.web.excerpt import Excerpt
 from shipper.web.log_tail import log_tail
 from shipper.web.metrics import CONTENT_TYPE, exposition
 from shipper.web.page import page
@@ -201,10 +202,7 @@ def _try_rule(site: Site, request: Request) -> Answer:
         rule=rule,
         more=more,
         grok=grok,
-        data=lines.encode("utf-8", "replace") if tail is None else tail.data,
-        whole=tail is None or tail.start == 0,
-        path="pasted" if tail is None else tail.path,
-        source=None if tail is None else tail.source,
+        excerpt=Excerpt(lines.encode("utf-8", "replace"), "pasted") if tail is None else tail.excerpt,
         sources=config.source,
         # who pastes a line has it, and sees what would be sent; of a file nothing is shown that any rule covers
         redact=agent.rulebook.redact if tail is None else agent.rulebook.redactions(),

@@ -7,12 +7,12 @@ edits in the page, and lines from whoever writes to a log: neither may hold up o
 from __future__ import annotations
 
 import dataclasses
-import io
 import pickle
 import resource
 import sys
 import time
 import tomllib
+from collections import deque
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -24,15 +24,12 @@ from shipper.config.reader import parse_document
 from shipper.errors import ConfigurationError, Problem
 from shipper.matching.explaining import Outcome, explain
 from shipper.matching.proving import prove
-from shipper.matching.records import records_of
-from shipper.matching.redaction import Redacted
+from shipper.matching.redaction import CUT, Redacted
 from shipper.matching.rule_text import rule_text
 from shipper.matching.rulebook import rules_of
-from shipper.tailing.open_log import OpenLog
-from shipper.tailing.streams import StreamedLog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from shipper.config.model import SourceTable
     from shipper.events import Block
@@ -41,6 +38,7 @@ if TYPE_CHECKING:
     from shipper.matching.redaction import Redaction
     from shipper.matching.rule import Pattern, Rule
     from shipper.matching.rulebook import Rulebook
+    from shipper.web.excerpt import Excerpt
 
 MOST_LINES = 300
 CHARACTERS = 4096
@@ -51,6 +49,7 @@ MEMORY_BYTES = 256 * 1024 * 1024
 OUT_OF_MEMORY = 3
 """Exit code."""
 _FILE = "rule.toml"
+_CUT = "the record was cut at its limit, so that what a redaction covers may not be seen to be covered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +60,7 @@ class Trial:
         rule: the rule's keys as the form has them.
         more: further keys, as TOML.
         grok: names that the rule's file gives to patterns.
-        data: the lines, as bytes of a log.
-        whole: whether the first of them is whole.
-        path: of the log.
-        source: as which it is read; None for lines from nowhere.
+        excerpt: the lines.
         sources: all there are, whose fields a template may name.
         redact: what no line shows.
         host: for templates and ids.
@@ -75,10 +71,7 @@ class Trial:
     rule: Mapping[str, Any]
     more: str
     grok: Mapping[str, Any]
-    data: bytes
-    whole: bool
-    path: str
-    source: SourceTable | None
+    excerpt: Excerpt
     sources: tuple[SourceTable, ...]
     redact: tuple[Redaction, ...]
     host: Host
@@ -150,7 +143,7 @@ def _tests(rulebook: Rulebook) -> list[dict[str, Any]]:
 
 def _lines(trial: Trial, rule: Rule | None) -> tuple[list[dict[str, Any]], int]:
     """Give the last lines, each with what the rule makes of it, and how many the time did not suffice for."""
-    found = list(_records(trial))[-MOST_LINES:]
+    found = deque(trial.excerpt.records(), MOST_LINES)
     redact = trial.redact
     if rule is not None:
         redact = (*rule.redact, *redact)
@@ -158,23 +151,15 @@ def _lines(trial: Trial, rule: Rule | None) -> tuple[list[dict[str, Any]], int]:
         rule = dataclasses.replace(rule, redact=redact)
     until, shown, untried = time.monotonic() + SECONDS, [], 0
     for record, block in found:
-        if rule is None or time.monotonic() > until:
+        if record.cut and redact and trial.excerpt.source is not None:
+            shown.append({"segments": [{"text": CUT}], "outcome": "untried", "reason": _CUT, "seconds": None})
+        elif rule is None or time.monotonic() > until:
             untried += rule is not None
             text = Redacted(record.text, redact, trial.match_timeout).text[:CHARACTERS]
             shown.append({"segments": [{"text": text}], "outcome": "untried", "seconds": None})
         else:
             shown.append(_shown(trial, rule, record, block, redact))
     return shown, untried
-
-
-def _records(trial: Trial) -> Iterator[tuple[LogRecord, Block]]:
-    log = OpenLog(StreamedLog(io.BytesIO(trial.data)), trial.path, trial.source)
-    skip = not trial.whole
-    for block in log.blocks():
-        for record in records_of(block):
-            if not skip:
-                yield record, block
-            skip = False
 
 
 def _shown(trial: Trial, rule: Rule, record: LogRecord, block: Block, redact: tuple[Redaction, ...]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from shipper.config.model import MultilineTable, SourceTable
 from shipper.events import Block
 from shipper.matching.composer import Host
 from shipper.matching.engine import Engine
-from shipper.matching.redaction import Redaction
+from shipper.matching.redaction import CUT, FAILED, Redaction
 from shipper.matching.rule import Rule, Throttle
 from shipper.matching.templates import parse_template
 from shipper.tailing.files import LogFile
@@ -37,13 +37,13 @@ def rule(name: str, match: str, **further: object) -> Rule:
     return Rule(**{**made, **further})  # type: ignore[arg-type]
 
 
-def blocks(path: Path, source: SourceTable) -> list[Block]:
+def blocks(path: Path, source: SourceTable, limit: int = 65536) -> list[Block]:
     """Read a file as the agent does."""
     tailer = Tailer(
         LogFile.open(str(path)),
         str(path),
         source.origin,
-        max_line_bytes=65536,
+        max_line_bytes=limit,
         partial_timeout=math.inf,
         assembler=assembler_of(source),
     )
@@ -91,6 +91,30 @@ def test_the_record_as_it_may_be_shown(tmp_path: Path, kind: str) -> None:
     assert made == 2
     assert events[0]["line"] == expected
     assert events[1]["line"].endswith("ERROR last")
+
+
+def test_a_line_is_shown_without_what_any_rule_redacts(tmp_path: Path) -> None:
+    """Whichever made the event; and nothing of one that its limit cut, as a pattern might need the rest to match."""
+    covers = Redaction(regex.compile(r"(?s)<key>.*</key>"), "***")
+    engine = Engine([rule("other", "nothing", redact=(covers,)), rule("r", "ERROR", redact=())], HOST, 1.0)
+    recent, path = Recent(), tmp_path / "a.log"
+    path.write_text(f"ERROR <key>secret</key> 1\nERROR <key>{'secret' * 500}</key>\nERROR <key> 2\n")
+    for block in blocks(path, SourceTable(name="s", paths=("x",)), limit=1024):
+        recent.take(engine.match(block), block, engine)
+    assert [event["line"] for event in recent.after(0)[1]] == ["ERROR *** 1", CUT, "ERROR <key> 2"]
+
+
+def test_reading_does_not_wait_for_lines(tmp_path: Path) -> None:
+    """A redaction that takes too long on each of them is given up for the block."""
+    slow = Redaction(regex.compile(r"(a|aa)+$"), "***")
+    engine = Engine([rule("other", "nothing", redact=(slow,)), rule("r", "ERROR", redact=())], HOST, 1.0)
+    recent, path = Recent(), tmp_path / "a.log"
+    path.write_text(f"ERROR {'a' * 100}b\n" * OF_A_BLOCK)
+    (block,) = blocks(path, SourceTable(name="s", paths=("x",)))
+    recent.take(engine.match(block), block, engine)
+    lines = [event["line"] for event in recent.after(0)[1]]
+    assert lines[0] == FAILED
+    assert lines[-1] is None
 
 
 def test_what_tells_of_records_before_has_no_line(tmp_path: Path) -> None:

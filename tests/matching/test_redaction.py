@@ -44,6 +44,11 @@ def test_exactly_what_is_covered_is_replaced(text: str, patterns: list[str]) -> 
         assert shown == text
 
 
+def test_of_what_is_covered_an_empty_part_is_empty() -> None:
+    """As the capture of an optional group is."""
+    assert redacted("1234", r"\d+").part(2, 2) == ""
+
+
 @given(text=TEXTS, patterns=PATTERNS, data=st.data())
 def test_a_part_shows_what_the_whole_shows(text: str, patterns: list[str], data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text)))

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 REQUIRED: Any = object()
 _VARIABLE = re.compile(r"\$(?:\$|\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<given>:-(?P<default>[^}]*))?\})")
+_TOO_DEEP = "not usable: its values or its keys are nested too deeply"
+_DEEPEST = 50
 _SYNTAX_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
@@ -101,7 +103,7 @@ def parse_document(file: str, text: str) -> Document | Problem:
     try:
         values = tomllib.loads(text)
     except RecursionError:
-        return Problem(file, "not usable: its values or its keys are nested too deeply")
+        return Problem(file, _TOO_DEEP)
     except ValueError as error:
         if not isinstance(error, tomllib.TOMLDecodeError):  # Python's limit for the digits of a number
             return Problem(file, "not usable: a number in it has too many digits")
@@ -113,7 +115,20 @@ def parse_document(file: str, text: str) -> Document | Problem:
         else:
             line, column = text.count("\n") + 1, None
         return Problem(file, f"not valid TOML: {reason}", line, column)
+    if _is_deeper(values, _DEEPEST):
+        return Problem(file, _TOO_DEEP)
     return Document(file, text, values, Locator(text))
+
+
+def _is_deeper(values: object, most: int) -> bool:
+    """Tell whether tables and lists lie in each other more than so many times."""
+    level = [values]
+    for _ in range(most):
+        inside = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [value for each in inside for value in each]
+        if not level:
+            return False
+    return True
 
 
 def suggestion(name: str, known: list[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 TOKEN_FILE = "http.token"  # noqa: S105  its name
 _TOKEN_BYTES = 32
 _LONGEST_TOKEN = 1024
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:]+)(?::[0-9]{1,5})?")
 _OPEN = frozenset({"/healthz", "/readyz"})
 
 
@@ -50,8 +52,8 @@ class Access:
             shown: the token, where it is not in the headers.
         """
         host = headers.get("host", "")
-        name = host[: host.find("]") + 1] if host.startswith("[") else host.partition(":")[0]
-        if name.lower() not in self.names:
+        named = _HOST.fullmatch(host)
+        if named is None or named[1].lower() not in self.names:
             # somebody's name that leads here: a page of theirs could read what is for this machine (DNS rebinding)
             return 403, "this name is not one of mine; add it to `hosts` in [http]"
         if path in _OPEN or (path == "/metrics" and self.is_loopback):

@@ -47,11 +47,13 @@ class Request:
         path: without its query.
         query: the first value of each name.
         body: what was sent along; of a GET nothing.
+        is_gone: tells whether nobody waits for the answer any more.
     """
 
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    is_gone: Callable[[], bool] = bool
 
     def number(self, name: str) -> int | None:
         """Give a number of the query.
@@ -102,14 +104,15 @@ class Site:
 
 def _healthz(site: Site, _: Request) -> Answer:
     """Tell whether both loops make progress: where they do not, a restart may help."""
-    # the loops' own progress says it, and a loop that is busy must not keep a probe waiting for its files
+    # the loops' own progress says it; as below
     found = site.agent.survey.status(with_files=False).findings
     return _verdict([finding.reason for finding in found if finding.what in _ALIVE])
 
 
 def _readyz(site: Site, _: Request) -> Answer:
     """Tell whether the agent does its work: what `shipper status` exits with 0 for."""
-    found = site.agent.survey.status().findings
+    # no file makes it unhealthy, and a loop that is busy must not keep a probe waiting for its files
+    found = site.agent.survey.status(with_files=False).findings
     return _verdict([finding.reason for finding in found if finding.health is Health.UNHEALTHY])
 
 
@@ -179,8 +182,11 @@ def _letters(site: Site, _: Request) -> Answer:
 
 
 def _change_letters(site: Site, request: Request) -> Answer:
-    """Do what the body says: `{"do": "retry" or "drop", "ids": [NUMBER...]}`."""
-    return Answer(200, JSON, site.agent.change_dead_letters(request.table()))
+    """Do what the body says: `{"do": "retry" or "drop", "ids": [NUMBER...]}`, of all with `"ids": null`."""
+    asked = request.table()
+    if "ids" not in asked:
+        raise ShipperError("'ids' must say which: a list of numbers, or null for all")
+    return Answer(200, JSON, site.agent.change_dead_letters(asked))
 
 
 def _try_rule(site: Site, request: Request) -> Answer:
@@ -210,7 +216,7 @@ def _try_rule(site: Site, request: Request) -> Answer:
         match_timeout=config.match_timeout,
         group_id=config.cloudmonitor.group_id,
     )
-    answer = site.workshop.run(trial)
+    answer = site.workshop.run(trial, request.is_gone)
     at = b"null" if tail is None else b"%d" % tail.end
     return Answer(200, JSON, b'{"end":%s,%s' % (at, answer[1:]))
 

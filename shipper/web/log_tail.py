@@ -81,7 +81,7 @@ def _named(shown: str, conditions: Iterable[FileCondition]) -> FileCondition | N
 def _last_lines(file: LogFile, shown: str, source: SourceTable, end: int | None, most: int) -> LogTail:
     """Read whole lines; the last one may lack its end when nobody has written to the file for long."""
     status = file.status()
-    until = status.st_size if end is None else min(end, status.st_size)
+    until = status.st_size if end is None else max(0, min(end, status.st_size))
     # of every encoding that has lines, characters begin at multiples of its mark
     start = max(0, until - most) // MARK_BYTES * MARK_BYTES
     data = file.read_at(start, until - start)

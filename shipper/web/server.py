@@ -6,10 +6,12 @@ left to be looked at. Who is slow to ask or to take the answer is left.
 
 from __future__ import annotations
 
+import select
 import socket
 import sys
 import threading
 from contextlib import suppress
+from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import TYPE_CHECKING, Any
@@ -24,10 +26,11 @@ from shipper.printable import printable
 from shipper.web.answers import GET, JSON, POST, TEXT, Answer, Request, Site
 from shipper.web.history import History
 from shipper.web.page import door
-from shipper.web.workshop import Workshop
+from shipper.web.workshop import BusyError, Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import BinaryIO
 
     from shipper.agent.supervisor import Agent
     from shipper.web.access import Access
@@ -36,8 +39,12 @@ MOST_CONNECTIONS = 16
 PATIENCE = 10.0
 GIVING_WAY = 0.5
 """Seconds that a connection has to give its place to another one."""
+MOST_HEAD_BYTES = 16 * 1024
+"""Of a request before what is sent along: nobody has shown a token yet."""
 MOST_BYTES = 1024 * 1024
 """Of what is sent along with a question."""
+_ONCE = ("Host", "Authorization", "Origin", "Sec-Fetch-Site", "Content-Length")
+"""Headers whose values decide: of two, a proxy might have looked at the other one."""
 
 
 class WebServer:
@@ -136,11 +143,44 @@ class _Server(ThreadingHTTPServer):
             telemetry.http_failed(error)
 
 
+class _Bounded:
+    """What a client sends, with a bound on the lines of its head."""
+
+    def __init__(self, sent: BinaryIO) -> None:
+        self._sent = sent
+        self._left = MOST_HEAD_BYTES
+        self.read, self.close = sent.read, sent.close
+
+    def readline(self, most: int) -> bytes:
+        """Give the next line. Raises `LineTooLong` when there were too many bytes."""
+        line = self._sent.readline(min(most, self._left + 1))
+        self._left -= len(line)
+        if self._left < 0:
+            raise LineTooLong("head")
+        return line
+
+
 class _Connection(BaseHTTPRequestHandler):
     server: _Server
+    rfile: Any
     timeout = PATIENCE
     protocol_version = "HTTP/1.0"
     server_version, sys_version = "shipper", ""
+    error_content_type = TEXT
+    error_message_format = "%(code)d %(message)s\n"
+
+    def setup(self) -> None:
+        """Read no more of a head than there may be."""
+        super().setup()
+        self.rfile = _Bounded(self.rfile)
+
+    def handle_one_request(self) -> None:
+        """Serve a request; one whose first line is over the bound is answered like one whose headers are."""
+        try:
+            super().handle_one_request()
+        except LineTooLong:
+            self.requestline = self.request_version = self.command = ""
+            self.send_error(431)
 
     def parse_request(self) -> bool:
         """Take the head of a request, up to its end."""
@@ -175,6 +215,22 @@ class _Connection(BaseHTTPRequestHandler):
             self.wfile.write(answer.body)
 
     def _answer(self, answers: Mapping[str, Callable[[Site, Request], Answer]]) -> Answer:
+        try:
+            return self._looked_up(answers)
+        except BusyError as error:
+            return _error(503, error)
+        except ShipperError as error:
+            return _error(400, error)
+        except TimeoutError:
+            return _error(408, ShipperError(f"nothing of the body came for {PATIENCE:g} s"))
+        except Exception as error:  # noqa: BLE001  a mistake of ours: who asks is told, and the log says what it was
+            telemetry.http_failed(error)
+            return _error(500, ShipperError("a mistake of ours; the agent's log says more (http_failed)"))
+
+    def _looked_up(self, answers: Mapping[str, Callable[[Site, Request], Answer]]) -> Answer:
+        twice = [name for name in _ONCE if len(self.headers.get_all(name, ())) > 1]
+        if twice:
+            return Answer(400, TEXT, f"{twice[0]} is there twice\n".encode())
         headers = {name.lower(): value for name, value in self.headers.items()}
         try:
             url = urlsplit(self.path)
@@ -190,18 +246,29 @@ class _Connection(BaseHTTPRequestHandler):
         if answer is None:
             status = 405 if url.path in GET or url.path in POST else 404
             return Answer(status, TEXT, f"there is {', '.join(answers)}\n".encode())
-        try:
-            return answer(self.server.site, Request(url.path, query, self._body(headers)))
-        except ShipperError as error:
-            return Answer(400, JSON, orjson.dumps({"error": printable(str(error))}))
+        return answer(self.server.site, Request(url.path, query, self._body(headers), self._is_gone))
 
     def _body(self, headers: Mapping[str, str]) -> bytes:
         if self.command != "POST":
             return b""
         length = headers.get("content-length", "")
-        if not (length.isascii() and length.isdigit() and int(length) <= MOST_BYTES):
+        if not (length.isascii() and length.isdigit() and len(length) < 10 and int(length) <= MOST_BYTES):
             raise ShipperError(f"the body must have a length, of at most {MOST_BYTES} bytes")
-        return self.rfile.read(int(length))
+        body: bytes = self.rfile.read(int(length))
+        if len(body) < int(length):
+            raise ShipperError(f"the body ends after {len(body)} of {length} bytes")
+        return body
+
+    def _is_gone(self) -> bool:
+        """Tell whether the client has closed the connection."""
+        look = select.poll()
+        look.register(self.connection, select.POLLIN)
+        if not look.poll(0):
+            return False
+        try:
+            return not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
 
 def _refused(path: str, status: int, said: str) -> Answer:
@@ -210,3 +277,7 @@ def _refused(path: str, status: int, said: str) -> Answer:
         body, headers = door()
         return Answer(status, "text/html; charset=utf-8", body, headers)
     return Answer(status, TEXT, f"{said}\n".encode(), {"WWW-Authenticate": "Bearer"} if status == 401 else {})
+
+
+def _error(status: int, error: ShipperError) -> Answer:
+    return Answer(status, JSON, orjson.dumps({"error": printable(str(error))}))

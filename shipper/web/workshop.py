@@ -8,19 +8,29 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from shipper.errors import ShipperError
 from shipper.web.trial import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from shipper.web.trial import Trial
 
 MOST_AT_ONCE = 2
+MOST_WAITING = 4
+"""More are told at once that too many run: they would take the connections that probes need."""
 SECONDS = 8.0
 """Of the clock, with the start of the process."""
+_LOOK_EVERY = 0.1
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 """No keys: a pattern that takes the process over would find none."""
+
+
+class BusyError(ShipperError):
+    """Too many trials run or wait."""
 
 
 class Workshop:
@@ -29,39 +39,76 @@ class Workshop:
     def __init__(self) -> None:
         """Begin with nothing running."""
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._asking = threading.BoundedSemaphore(MOST_AT_ONCE + MOST_WAITING)
 
-    def run(self, trial: Trial) -> bytes:
+    def run(self, trial: Trial, is_gone: Callable[[], bool]) -> bytes:
         """Run a trial; gives its JSON, see `trial.judge`.
 
+        Args:
+            trial: what is tried.
+            is_gone: tells whether nobody waits for the answer any more, as when somebody types on; then it is ended.
+
         Raises:
-            ShipperError: it took more time or memory than it may, or too many run.
+            BusyError: too many run.
+            ShipperError: it took more time or memory than it may, or nobody waits for it.
         """
-        if not self._places.acquire(timeout=SECONDS):
-            raise ShipperError("too many trials run at this moment")
         try:
-            return _run(trial)
+            asked = pickle.dumps(trial)
+        except RecursionError:
+            raise ShipperError("the rule's keys are nested too deeply") from None
+        if not self._asking.acquire(blocking=False):
+            raise BusyError("too many trials run at this moment; try again")
+        try:
+            until = time.monotonic() + SECONDS
+            while not self._places.acquire(timeout=_LOOK_EVERY):
+                _go_on(until, is_gone, BusyError("too many trials run at this moment; try again"))
+            try:
+                return _run(asked, is_gone)
+            finally:
+                self._places.release()
         finally:
-            self._places.release()
+            self._asking.release()
 
 
-def _run(trial: Trial) -> bytes:
+def _run(asked: bytes, is_gone: Callable[[], bool]) -> bytes:
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-m", "shipper.web.trial"],
-            input=pickle.dumps(trial),
-            capture_output=True,
-            timeout=SECONDS,
-            env=environment,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ShipperError(f"the rule took longer than {SECONDS:g} s on these lines, and was ended") from None
-    if done.returncode == OUT_OF_MEMORY:
+    with subprocess.Popen(
+        [sys.executable, "-I", "-m", "shipper.web.trial"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    ) as process:
+        try:
+            answer, said = _converse(process, asked, is_gone)
+        finally:
+            # harmless when it has ended
+            process.kill()
+    if process.returncode == OUT_OF_MEMORY:
         raise ShipperError(f"the rule took more than {MEMORY_BYTES >> 20} MiB of memory, and was ended")
-    if done.returncode in {-signal.SIGXCPU, -signal.SIGKILL}:
+    if process.returncode == -signal.SIGXCPU:
         raise ShipperError(f"the rule took more than {CPU_SECONDS} s of the processor on these lines, and was ended")
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"exit code {done.returncode}"
-        raise ShipperError(f"the trial failed: {said}")
-    return done.stdout
+    if process.returncode == -signal.SIGKILL:
+        raise ShipperError("the trial was ended by the system: the host has no memory to spare, or it took too long")
+    if process.returncode:
+        last = said.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"exit code {process.returncode}"
+        raise ShipperError(f"the trial failed: {last}")
+    return answer
+
+
+def _converse(process: subprocess.Popen[bytes], asked: bytes, is_gone: Callable[[], bool]) -> tuple[bytes, bytes]:
+    given: bytes | None = asked
+    until = time.monotonic() + SECONDS
+    while True:
+        try:
+            return process.communicate(given, timeout=_LOOK_EVERY)
+        except subprocess.TimeoutExpired:
+            given = None
+        _go_on(until, is_gone, ShipperError(f"the rule took longer than {SECONDS:g} s on these lines, and was ended"))
+
+
+def _go_on(until: float, is_gone: Callable[[], bool], too_late: ShipperError) -> None:
+    if is_gone():
+        raise ShipperError("nobody waits for the answer any more")
+    if time.monotonic() > until:
+        raise too_late

@@ -165,7 +165,11 @@ def test_a_syntax_error_has_its_place(text: str, line: int, column: int | None) 
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("a = " + "9" * 5000, "too many digits"), ("a = " + "[" * 5000, "nested too deeply")],
+    [
+        ("a = " + "9" * 5000, "too many digits"),
+        ("a = " + "[" * 5000, "nested too deeply"),
+        (".".join("a" * 100) + " = 1", "nested too deeply"),
+    ],
 )
 def test_a_document_beyond_all_measure_is_one_problem(text: str, said: str) -> None:
     """Python's own limits for numbers and nesting are told like any other mistake."""

@@ -109,7 +109,8 @@ def test_what_is_sent_along_is_bounded(shop: Visitor) -> None:
     status, text, _ = shop.ask("/api/workshop", there, "POST", b"[]")
     assert (status, json.loads(text)) == (400, {"error": "the body must be a JSON object"})
     assert "'rule' and 'grok'" in shop.post("/api/workshop", {"rule": 1}, 400)["error"]
-    assert "must be one of" in shop.post("/api/dead-letters", {"do": "burn"}, 400)["error"]
+    assert "must be one of" in shop.post("/api/dead-letters", {"do": "burn", "ids": None}, 400)["error"]
+    assert "'ids' must say which" in shop.post("/api/dead-letters", {"do": "drop"}, 400)["error"]
     assert shop.ask("/api/events?after=x")[0] == 400
     assert shop.ask("/nothing")[0] == 404
 

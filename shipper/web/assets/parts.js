@@ -12,10 +12,12 @@ function make(tag, props, ...children) {
   return made;
 }
 const SVG_TAGS = new Set(["svg", "rect", "text", "line", "g", "title"]);
-// marks that turn text around or are not seen could make a line look like another
+// marks that turn text around or are not seen could make a line look like another; tab, newline and how an emoji looks stay
 function printable(text) {
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
-    (mark) => "\\u" + mark.charCodeAt(0).toString(16).padStart(4, "0"));
+  return text.replace(/(?![\t\n\ufe0e\ufe0f])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu, (mark) => {
+    const code = mark.codePointAt(0).toString(16);
+    return "\\" + (code.length > 4 ? "U" + code.padStart(8, "0") : "u" + code.padStart(4, "0"));
+  });
 }
 const startToken = new URLSearchParams(location.search).get("token");
 if (startToken) {
@@ -36,6 +38,8 @@ async function ask(path, body, signal) {
   if (!answer.ok) throw new Error(said.error || String(answer.status));
   return said;
 }
+// an archive has no size that is known, and says so when it is asked for
+const mayTry = (file) => file.size !== 0 && !file.is_deleted && file.state !== "skipped";
 const count = (n) => new Intl.NumberFormat(language === "zh" ? "zh-CN" : "en").format(n);
 const at = (iso) => iso ? new Intl.DateTimeFormat(language === "zh" ? "zh-CN" : "en-GB",
   { dateStyle: "short", timeStyle: "medium" }).format(new Date(iso)) : say("never");

@@ -41,8 +41,9 @@ const files = {
     const rows = listed.map((file) => [
       make("span", { class: "tag" + (file.state === "failing" ? " failed" : "") }, name(file.state)), make("span", { class: "mono" }, file.path), file.sources.join(", "),
       file.offset === null ? "" : count(file.offset) + (file.size === null ? "" : " / " + count(file.size)), file.lag ? bytes(file.lag) : "", file.reason,
-      file.size && !file.is_deleted && file.state !== "skipped" ? make("button", { type: "button", onclick: () => { workshop.file = file.path; workshop.mode = "file"; location.hash = "workshop"; } }, say("try_file")) : ""]);
+      mayTry(file) ? make("button", { type: "button", onclick: () => { workshop.file = file.path; workshop.mode = "file"; location.hash = "workshop"; } }, say("try_file")) : ""]);
     const heads = [[say("state"), ""], [say("path"), ""], [say("source"), ""], [say("place"), "number"], [say("lag"), "number"], [say("reason"), ""], ["", ""]];
+    if (!status.files) return make("p", null, say("loop_busy"));
     return rows.length ? [table(`${count(status.files.count)} ${say("files_n")}`, heads, rows), left > 0 ? make("p", { class: "soft" }, `${count(left)} ${say("more_files")}`) : null]
       : make("p", null, say("no_files"));
   },

@@ -58,7 +58,7 @@ const workshop = {
   async fillFiles(select) {
     if (this.mode !== "file") return;
     const status = await ask("/status?files=" + FILES_SHOWN).catch(() => null);
-    const paths = status && status.files ? status.files.listed.filter((file) => file.size && file.state !== "skipped" && !file.is_deleted).map((file) => file.path) : [];
+    const paths = status && status.files ? status.files.listed.filter(mayTry).map((file) => file.path) : [];
     if (this.file && !paths.includes(this.file)) paths.unshift(this.file);
     select.append(...paths.map((path) => make("option", { value: path }, path)));
     if (this.file === null && paths.length) this.file = paths[0];
@@ -95,7 +95,8 @@ const workshop = {
     const hits = result ? result.lines.filter((line) => line.outcome === "matched").length : 0;
     if (result) {
       const times = result.seconds ? ` · ${say("mean")} ${span(result.seconds.mean)}, ${say("most")} ${span(result.seconds.most)} ${say("a_line")}` : "";
-      this.tell(`${count(result.lines.length)} ${say("tried")}, ${count(hits)} ${say("hit")}${times}` + (result.untried ? ` · ${count(result.untried)} ${say("untried")}` : ""));
+      this.tell(`${count(result.lines.length)} ${say("tried")}, ${count(hits)} ${say("hit")}${times}` + (result.untried ? ` · ${count(result.untried)} ${say("untried")}` : "")
+        + (result.left_off ? ` · ${count(result.left_off)} ${say("left_off")}` : ""));
     }
     const shown = (result ? result.lines : []).filter((line) => !this.onlyMatches || line.outcome === "matched");
     lines.replaceChildren(...(shown.length ? shown.map((line) => this.line(line)) : [make("li", { class: "soft" }, say("no_lines"))]));
@@ -107,6 +108,7 @@ const workshop = {
     const plain = line.segments.map((piece) => piece.text).join("");
     const facts = [];
     for (const [capture, value] of Object.entries(line.captures || {})) facts.push(make("dt", null, capture), make("dd", null, value === null ? say("took_no_part") : value));
+    if (line.more_captures) facts.push(make("dt", null, "…"), make("dd", null, `+ ${count(line.more_captures)}`));
     if (line.event) facts.push(make("dt", null, say("event")), make("dd", null, make("strong", null, line.event.name), ` · ${line.event.time} · ${say("group")} ${line.event.groupId}`, make("pre", null, line.event.content)));
     return make("li", null, make("pre", null, text), make("div", { class: "soft" },
       make("span", { class: "tag " + line.outcome.replace(" ", "") }, say(name)), line.seconds === null || line.seconds === undefined ? "" : " " + span(line.seconds), line.reason ? " · " + line.reason : "", " ",

@@ -2,10 +2,11 @@ r"""Writes a rule as people write it: TOML, the usual keys first, patterns in qu
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any
+
+from shipper.config.toml_string import basic_string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -18,7 +19,6 @@ TABLES = ("time", "threshold", "throttle")
 ARRAYS = ("redact", "test")
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_PLAIN = re.compile(r"[^\x00-\x08\x0a-\x1f\x7f']*")
 
 
 def rule_text(values: Mapping[str, Any], grok: Mapping[str, Any] | None = None) -> str:
@@ -84,7 +84,7 @@ def _line(name: str, value: object) -> str:
 
 
 def _key(name: str) -> str:
-    return name if _BARE.fullmatch(name) else _basic(name)
+    return name if _BARE.fullmatch(name) else basic_string(name)
 
 
 def _value(value: object) -> str:
@@ -95,19 +95,11 @@ def _value(value: object) -> str:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):
-        is_better = ("\\" in value or '"' in value) and _PLAIN.fullmatch(value)
-        return f"'{value}'" if is_better else _basic(value)
+        is_better = ("\\" in value or '"' in value) and "'" not in value and value.isprintable()
+        return f"'{value}'" if is_better else basic_string(value)
     if isinstance(value, list):
         return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, dict):
         inner = ", ".join(_line(name, each) for name, each in value.items())
         return f"{{ {inner} }}" if inner else "{}"
     raise ValueError(f"{type(value).__name__} is nothing that a rule holds")
-
-
-def _basic(text: str) -> str:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("it holds half a character (a lone surrogate)") from None
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -239,10 +239,11 @@ def _captures(explained: Explanation) -> dict[str, str | None]:
     """Give as many as there is room for."""
     room, shown = _Room(CHARACTERS), dict[str, str | None]()
     for name, value in explained.captures.items():
-        if room.left <= 0:
+        called = _cut(name, _NAME_CHARACTERS)
+        if room.left <= len(called):
             break
-        # each has its own place, also one that is empty
-        shown[room.take(_cut(name, _NAME_CHARACTERS))] = None if value is None else room.take(value)
+        room.left -= len(called)
+        shown[called] = None if value is None else room.take(value)
     return shown
 
 

@@ -28,6 +28,12 @@ def test_what_is_written_reads_back(values: dict[str, object], grok: dict[str, s
     assert tomllib.loads(keys_text(values)) == values
 
 
+@given(values=VALUES)
+def test_nothing_in_it_is_unseen(values: dict[str, object]) -> None:
+    """Marks that are not seen or turn text around are written out: people copy what they see."""
+    assert rule_text(values).replace("\n", "").isprintable()
+
+
 def test_it_reads_like_a_rule() -> None:
     """Usual keys first, patterns as they are, tables below."""
     values = {

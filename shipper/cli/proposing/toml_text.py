@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
+from shipper.config.toml_string import basic_string
 from shipper.printable import printable
 
 if TYPE_CHECKING:
@@ -14,9 +14,8 @@ _COMMENT_COLUMN = 37
 
 
 def quoted(text: str) -> str:
-    """Give a string of the configuration: TOML has no surrogates, and a dollar may begin a variable's name."""
-    made = "".join(_escaped(char) for char in text.replace("$", "$$"))
-    return f'"{made}"'
+    """Give a string of the configuration, in which a dollar may begin a variable's name."""
+    return basic_string(text.replace("$", "$$"))
 
 
 def quoted_all(texts: Iterable[str]) -> str:
@@ -34,11 +33,3 @@ def with_comment(line: str, comment: str) -> str:
 def one_comment(text: str) -> str:
     """Make text from elsewhere, such as a file's name, fit into a comment."""
     return printable(text)
-
-
-def _escaped(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
-    if char.isprintable():
-        return char
-    return json.dumps(char)[1:-1] if ord(char) < 0x20 else f"\\U{ord(char):08x}"

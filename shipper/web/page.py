@@ -17,21 +17,30 @@ SCRIPTS = ("words.js", "parts.js", "chart.js", "views.js", "workshop.js", "main.
 @functools.cache
 def page() -> tuple[bytes, dict[str, str]]:
     """Give the document for who has shown the token, and the headers that belong to it."""
-    return _document("page.html", "page.css", SCRIPTS)
+    script = _script(SCRIPTS)
+    return _document("page.html", script, _hash(script), "require-trusted-types-for 'script'; trusted-types 'none'")
 
 
 @functools.cache
 def door() -> tuple[bytes, dict[str, str]]:
-    """Give the document for who has not: it asks for the token, and knows the one of this tab."""
-    return _document("door.html", "page.css", ("words.js", "door.js"))
+    """Give the document for who has not: it asks for the token, or knows the one of this tab, and becomes the page."""
+    script = _script(("words.js", "door.js"), ends=True)
+    hashes = f"{_hash(script)} {_hash(_script(SCRIPTS))}"
+    return _document("door.html", script, hashes, "require-trusted-types-for 'script'; trusted-types door")
 
 
-def _document(markup: str, style: str, scripts: tuple[str, ...]) -> tuple[bytes, dict[str, str]]:
-    css, script = _read(style), '"use strict";\n' + "".join(map(_read, scripts))
+def _script(names: tuple[str, ...], *, ends: bool = False) -> str:
+    """Put a script together; of one that `ends` nothing is left to those that come after it."""
+    text = "".join(map(_read, names))
+    return '"use strict";\n' + (f"{{\n{text}}}\n" if ends else text)
+
+
+def _document(markup: str, script: str, scripts: str, types: str) -> tuple[bytes, dict[str, str]]:
+    css = _read("page.css")
     whole = _read(markup).replace("/*STYLE*/", css).replace("/*SCRIPT*/", script)
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(css)}; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
+        f"default-src 'none'; script-src {scripts}; style-src {_hash(css)}; connect-src 'self'; img-src data:; "
+        f"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; {types}"
     )
     return whole.encode(), {
         "Content-Security-Policy": policy,

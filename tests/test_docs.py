@@ -213,13 +213,17 @@ def test_the_table_of_messages_is_the_one_that_the_product_uses() -> None:
 def test_every_message_of_the_agent_is_described_with_its_level() -> None:
     """The codes and levels in the log are those on the page, no more and no fewer."""
     told: dict[str, str] = {}
-    for call in ast.walk(ast.parse((ROOT / "shipper/telemetry.py").read_text())):
+    sources = [ast.parse(file.read_text()) for file in (ROOT / "shipper/telemetry").glob("*.py")]
+    for call in (node for source in sources for node in ast.walk(source)):
         if not isinstance(call, ast.Call):
             continue
         match call:
-            case ast.Call(func=ast.Name("_tell"), args=[ast.Attribute(attr=level), ast.Constant(name), *_]):
+            case ast.Call(
+                func=ast.Attribute(ast.Name("journal"), "tell"),
+                args=[ast.Attribute(attr=level), ast.Constant(name), *_],
+            ):
                 told[str(name)] = level.lower()
-            case ast.Call(func=ast.Attribute(ast.Name("_log"), level), keywords=keywords):
+            case ast.Call(func=ast.Attribute(ast.Attribute(ast.Name("journal"), "log"), level), keywords=keywords):
                 for each in keywords:
                     if each.arg == "extra" and isinstance(each.value, ast.Dict):
                         first = next(iter(each.value.values))

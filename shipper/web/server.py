@@ -92,6 +92,8 @@ class WebServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    # a connection that finds no room in the kernel's queue is tried again after a second
+    request_queue_size = 8 * MOST_CONNECTIONS
 
     def __init__(self, address: tuple[str, int], family: socket.AddressFamily, access: Access, site: Site) -> None:
         self.address_family = family

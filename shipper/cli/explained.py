@@ -9,6 +9,7 @@ from rich.text import Text
 
 from shipper.agent.shown import uploaded
 from shipper.cli.terminal import safe
+from shipper.cli.units import took
 from shipper.events import wire_time
 from shipper.matching.explaining import Outcome
 from shipper.matching.scanner import SCANNER
@@ -39,7 +40,7 @@ def shown(line: str, explanations: Sequence[Explanation]) -> Text:
         if each.reason:
             text.append(f": {safe(each.reason)}")
         if each.seconds is not None:
-            text.append(f"  {_microseconds(each.seconds)}", style="dim")
+            text.append(f"  {took(each.seconds)}", style="dim")
         for name, value in each.captures.items():
             text.append(f"\n  {safe(name)} = ", style="dim")
             text.append("(took no part)" if value is None else safe(value), style="dim" if value is None else "")
@@ -49,10 +50,6 @@ def shown(line: str, explanations: Sequence[Explanation]) -> Text:
             text.append("\n  event: ", style="dim")
             text.append(safe(said))
     return text
-
-
-def _microseconds(seconds: float) -> str:
-    return f"{seconds * 1e6:.1f} µs" if seconds < 1e-3 else f"{seconds * 1e3:.1f} ms"
 
 
 def shown_plan(rules: Sequence[Rule], plan: Plan, sample: bytes) -> Text:

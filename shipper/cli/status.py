@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
 from rich.live import Live
 
 from shipper.agent.clock import HOST_CLOCK
@@ -46,8 +47,11 @@ REFRESH = 1.0
 @click.option("--watch", is_flag=True, help="Show it again every second, until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON (with --watch one line a second).")
 @click.option("--all", "everything", is_flag=True, help="List every file, also those that are read to their end.")
+@click.option("-q", "--quiet", is_flag=True, help="Print nothing: the exit code says it.")
 @click.argument("globs", metavar="[GLOB]...", nargs=-1)
-def command(globs: tuple[str, ...], config_file: Path | None, *, watch: bool, as_json: bool, everything: bool) -> int:
+def command(
+    globs: tuple[str, ...], config_file: Path | None, *, watch: bool, as_json: bool, everything: bool, quiet: bool
+) -> int:
     """Say how the agent is: its health with the reason first, then files, queue, delivery and losses.
 
     Asks the running agent; when none runs, says so and tells what its store and the configured globs tell.
@@ -59,14 +63,17 @@ def command(globs: tuple[str, ...], config_file: Path | None, *, watch: bool, as
       shipper status --watch
       shipper status --all '/var/log/app/*'
       shipper status --json
+      shipper status --quiet || systemctl status shipper
     """
+    if quiet and (watch or as_json or everything):
+        raise click.UsageError("--quiet goes with no other option but --config")
     config, _ = load_config(config_file or default_file())
     everything = everything or bool(globs)
     status = read_status(config, globs)
 
-    def shown() -> Text:
+    def shown(screen: Console | None = None, title: str = "") -> Text:
         link = None if status.process is None else page_link(config)
-        return render(status, everything=everything, link=link)
+        return render(status, everything=everything, link=link, screen=screen, title=title)
 
     def write(*, indent: bool) -> None:
         if as_json:
@@ -76,13 +83,16 @@ def command(globs: tuple[str, ...], config_file: Path | None, *, watch: bool, as
         sys.stdout.flush()
 
     if not watch:
-        write(indent=True)
+        if not quiet:
+            write(indent=True)
     elif sys.stdout.isatty() and not as_json:
-        with Live(shown(), console=data(), auto_refresh=False) as live:
+        console = Console(highlight=False)
+        with Live(console=console, auto_refresh=False, vertical_overflow="crop", screen=True) as live:
             while True:
+                at = f"{HOST_CLOCK.now().astimezone():%Y-%m-%d %H:%M:%S}; Ctrl-C ends"
+                live.update(shown(console, at), refresh=True)
                 time.sleep(REFRESH)
                 status = read_status(config, globs)
-                live.update(shown(), refresh=True)
     else:
         while True:
             write(indent=False)

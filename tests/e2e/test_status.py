@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
+import re
 import shutil
+import signal
 import stat
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +22,7 @@ import pytest
 from tests.cloudmonitor.recording import RecordingServer, reply
 from tests.conftest import eventually
 from tests.e2e.host import Host
+from tests.web.conftest import free_port
 
 
 def status(host: Host, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -84,25 +90,74 @@ def test_the_last_error_is_told_with_what_to_do(tmp_path: Path) -> None:
     service.stop()
 
 
+def on_a_terminal(host: Host, *arguments: str, rows: int = 24, **environment: str) -> tuple[int, str]:
+    """Run it on a terminal of 80 columns; with `--watch` until it has shown something, then Ctrl-C."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
+    command = [sys.executable, "-m", "shipper", "status", "-c", str(host.config), *arguments]
+    # readline, where it is loaded, puts the size of its own terminal into the environment
+    given = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "LINES", "COLUMNS"}}
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, env={**given, "TERM": "xterm", **environment}) as shown:
+        os.close(theirs)
+        said = b""
+        while True:
+            try:
+                more = os.read(ours, 65536)
+            except OSError:
+                break
+            said += more
+            if not more or (b"dead letters" in said and "--watch" in arguments):
+                shown.send_signal(signal.SIGINT)
+        code = shown.wait(60)
+    os.close(ours)
+    return code, said.decode()
+
+
 def test_a_terminal_gets_colours(tmp_path: Path) -> None:
-    """Unless NO_COLOR says otherwise."""
+    """Of the health and of what is wrong, not of all; unless NO_COLOR says otherwise."""
     service = RecordingServer()
     host = Host(tmp_path, service)
     service.stop()
-    for no_color in (False, True):
-        ours, theirs = pty.openpty()
-        environment = {**os.environ, "TERM": "xterm"} | ({"NO_COLOR": "1"} if no_color else {})
-        if not no_color:
-            environment.pop("NO_COLOR", None)
-        with subprocess.Popen(
-            [sys.executable, "-m", "shipper", "status", "-c", str(host.config)], stdout=theirs, env=environment
-        ) as shown:
-            assert shown.wait(60) == 1
-        os.close(theirs)
-        said = os.read(ours, 65536).decode()
-        os.close(ours)
-        assert "stopped" in said
-        assert ("\x1b[1;31m" in said) != no_color
+    code, said = on_a_terminal(host)
+    lines = said.splitlines()
+    assert code == 1
+    assert lines[0] == "\x1b[1;31mstopped\x1b[0m"
+    assert lines[1].startswith("\x1b[31m  agent: the agent does not run")
+    assert any(line.startswith("queue ") and "\x1b" not in line for line in lines)
+    code, said = on_a_terminal(host, NO_COLOR="1")
+    assert "\x1b[3" not in said
+    assert "stopped" in said
+
+
+def test_what_is_watched_fits_the_screen(tmp_path: Path) -> None:
+    """Files and rules give way to what is wrong, what waits and what was lost; long lines go on in the next row."""
+    service = RecordingServer()
+    host = Host(tmp_path, service)
+    service.stop()
+    for n in range(60):
+        host.write(f"{n}.log", "ERROR 1")
+    code, said = on_a_terminal(host, "--watch", "--all", rows=16)
+    rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line).rstrip() for line in said.splitlines()]
+    shown = [row for row in rows if row.strip()]
+    assert code == 130, said
+    assert shown[0].startswith("stopped  20")
+    assert "dead letters  0" in shown
+    assert any(row.startswith("(no room for ") for row in shown)
+    assert len(rows[: rows.index("dead letters  0") + 2]) <= 16, said
+
+
+def test_who_wants_to_hear_nothing_gets_the_exit_code(tmp_path: Path) -> None:
+    """As a container's health check does, whose output others may read."""
+    service = RecordingServer()
+    host = Host(tmp_path, service, extra=f'[http]\nlisten = "127.0.0.1:{free_port()}"')
+    assert (status(host, "--quiet").returncode, status(host, "-q").stdout) == (1, "")
+    host.start()
+    done = status(host, "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert "token=" in status(host).stdout
+    assert status(host, "--quiet", "--json").returncode == 2
+    assert host.stop() == 0
+    service.stop()
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read everything")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from shipper.cli.proposing.files import MOST_NOISY, way_words
 from shipper.cli.terminal import counted, say
+from shipper.cli.units import size
 from shipper.config.load import DEFAULT_FILE
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _say_refusals(findings: Findings) -> None:
 
 
 def _say_packs(fitting: Fitting, *, copied: bool) -> None:
-    tried = _size(fitting.tried_bytes)
+    tried = size(fitting.tried_bytes)
     if fitting.packs:
         say(f"Rule packs, tried on the ends of these logs ({tried}):", "bold")
     width = max((len(pack.name) for pack in fitting.packs), default=0)
@@ -223,7 +224,3 @@ def _text(path: str) -> str:
 
 def _more(number: int) -> str:
     return f" and {number} more" if number > 0 else ""
-
-
-def _size(size: int) -> str:
-    return f"{size / 1024**2:.1f} MiB" if size >= 1024**2 else f"{size / 1024:.0f} KiB"

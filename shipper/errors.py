@@ -86,7 +86,16 @@ class StoreDamagedError(ShipperError):
 
 
 class TransportError(ShipperError):
-    """No answer came from the service: DNS, TCP, TLS, proxy or time-out."""
+    """No answer came from the service: DNS, TCP, TLS, proxy or time-out.
+
+    Attributes:
+        action: what to do, in a few words; empty where that is not known.
+    """
+
+    def __init__(self, message: str, action: str = "") -> None:
+        """Say why none came."""
+        super().__init__(message)
+        self.action = action
 
 
 class RefusedError(ShipperError):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.agent.episodes import Episodes
 from shipper.agent.trouble import Trouble
 from shipper.cloudmonitor.advice import advise
 from shipper.cloudmonitor.aging import redated
@@ -71,6 +72,7 @@ class Sending:
         self._slots = slots if settings.max_requests_per_second else None
         self._has_turn = False
         self._failures = 0
+        self._episodes = Episodes()
         self._unclear = 0
         self.looked_at = self.moved_at = clock.monotonic()
         self.sent_at = self._slowed_told_at = float("-inf")
@@ -104,8 +106,7 @@ class Sending:
             try:
                 answer = self._client.deliver(self._presentable(payloads))
             except (TransportError, CredentialsError) as error:
-                person = isinstance(error, CredentialsError)
-                self._fail(str(error), backoff(self._failures, random.random), needs_person=person)
+                self._fail_without_answer(error)
                 continue
             self._note_clock()
             verdict = judge(answer)
@@ -155,7 +156,7 @@ class Sending:
     def hold(self, answer: Answer) -> None:
         """Wait as after a refusal of the whole account: so many events were refused with the same words."""
         words = f"all events are refused with the same words: {_words(answer)}. Nothing is dropped; {_NEXT_TRY}"
-        self._fail(words, PROBE_INTERVAL, needs_person=True)
+        self._fail(_kind(answer), words, PROBE_INTERVAL, needs_person=True)
 
     def _presentable(self, payloads: Sequence[bytes]) -> Sequence[bytes]:
         """Give the events as they are to be sent now: not older than `max_event_age`."""
@@ -185,7 +186,8 @@ class Sending:
             if self._client.renew_credentials():
                 # temporary keys may have been taken back before their time
                 return
-            self._fail(f"{words}. Nothing is dropped; {_NEXT_TRY}", PROBE_INTERVAL, needs_person=True)
+            words = f"{words}. Nothing is dropped; {_NEXT_TRY}"
+            self._fail(_kind(answer), words, PROBE_INTERVAL, needs_person=True)
             return
         wait = max(backoff(self._failures, random.random), answer.retry_after)
         if verdict is Verdict.SLOW_DOWN:
@@ -194,7 +196,13 @@ class Sending:
             if not self._unclear:
                 self._slow_down(words, answer.retry_after)
                 return
-        self._fail(words, wait)
+        self._fail(_kind(answer), words, wait)
+
+    def _fail_without_answer(self, error: TransportError | CredentialsError) -> None:
+        words, is_ours = str(error), isinstance(error, CredentialsError)
+        if isinstance(error, TransportError) and error.action:
+            words += f" (what to do: {error.action})"
+        self._fail(words, words, backoff(self._failures, random.random), needs_person=is_ours)
 
     def _slow_down(self, words: str, wait: float) -> None:
         """Obey the service's limit; this is ordinary, so it is told once a minute at most."""
@@ -212,20 +220,26 @@ class Sending:
                 telemetry.accepted_with_remark(answer.code, answer.message)
             self.accepted_at = self._clock.now()
         self.moved_at = self._clock.monotonic()
-        if self.trouble is not None:
-            telemetry.delivery_recovered(self._failures)
+        if self._episodes.ends():
+            telemetry.delivery_recovered(self._failures, self._episodes.take_untold())
         self.trouble = None
         self._failures = 0
 
-    def _fail(self, words: str, wait: float, *, needs_person: bool = False) -> None:
-        """Tell trouble once, and again only when its words change; then wait."""
+    def _fail(self, kind: str, words: str, wait: float, *, needs_person: bool = False) -> None:
+        """Note trouble, tell it where it is news, and wait."""
         self._failures += 1
         telemetry.request_failed()
         if self.trouble is None or words != self.trouble.reason:
             since = self.trouble.since if self.trouble else self._clock.now()
             self.trouble = self.last_trouble = Trouble(words, since, needs_person)
-            telemetry.delivery_failing(words)
+        if self._episodes.fails(kind, self._clock.monotonic()):
+            telemetry.delivery_failing(words, self._episodes.take_untold())
         self._pauses.rest(wait)
+
+
+def _kind(answer: Answer) -> str:
+    """Give what tells kinds of trouble apart: words may hold the number of a request."""
+    return f"{answer.status} {answer.code}"
 
 
 def _words(answer: Answer) -> str:

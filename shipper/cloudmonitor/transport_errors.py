@@ -16,6 +16,9 @@ from shipper.errors import TransportError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_REACH = "let this host reach it (firewall, security group, routes), or give a proxy"
+_BETWEEN = "see what stands between this host and the service: proxies, firewalls"
+
 
 def transport_error(error: Exception, url: str, proxy: str | None, timeout: float) -> TransportError:
     """Translate what the HTTP library raised.
@@ -29,7 +32,8 @@ def transport_error(error: Exception, url: str, proxy: str | None, timeout: floa
     where = _shown(url)
     if proxy:
         where += f" through the proxy {_shown(proxy)}"
-    return TransportError(f"no answer from {where}: {_reason(error, timeout)}")
+    reason, action = _reason(error, timeout)
+    return TransportError(f"no answer from {where}: {reason}", action)
 
 
 def _shown(url: str) -> str:
@@ -41,26 +45,30 @@ def _shown(url: str) -> str:
         return host
 
 
-def _reason(error: BaseException, timeout: float) -> str:
+def _reason(error: BaseException, timeout: float) -> tuple[str, str]:
+    """Give why, and what to do about it."""
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, (NameResolutionError, socket.gaierror)):
-            return "the name cannot be resolved"
+            return "the name cannot be resolved", "check endpoint, region and proxy, and this host's DNS"
         if isinstance(cause, (requests.Timeout, ReadTimeoutError, TimeoutError)):
-            return f"it was not there within {timeout:g} s"
+            return f"it was not there within {timeout:g} s", _REACH
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not trusted ({cause.verify_message}); see ca_file"
+            reason = f"its certificate is not trusted ({cause.verify_message}); see ca_file"
+            return reason, "give the certificates to trust as ca_file; behind an inspecting proxy that is its own"
         if isinstance(cause, ssl.SSLError):
-            return f"TLS failed ({cause.reason or 'handshake'})"
+            return f"TLS failed ({cause.reason or 'handshake'})", "see that the endpoint's port speaks TLS"
     for cause in causes:
         if isinstance(cause, ConnectionResetError):
-            return "the connection was closed before an answer came"
+            return "the connection was closed before an answer came", _BETWEEN
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused", "nothing listens there: check endpoint and proxy"
         if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror[:1].lower() + cause.strerror[1:]
+            return cause.strerror[:1].lower() + cause.strerror[1:], _REACH
     for cause in causes:
         if isinstance(cause, (HTTPException, ProtocolError)):
-            return "what came is not HTTP"
-    return type(error).__name__
+            return "what came is not HTTP", _BETWEEN
+    return type(error).__name__, ""
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

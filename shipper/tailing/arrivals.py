@@ -47,11 +47,18 @@ class Arrivals:
         self._first_scans = first_scans
         self._succession = succession
         self._archives: dict[Node, tuple[int, int, str]] = {}
+        self._told = 0
 
     def keep(self, nodes: Collection[Node]) -> None:
         """Let go of what is known of all files but these."""
         if len(self._archives) > len(nodes):
             self._archives = {node: archive for node, archive in self._archives.items() if node in nodes}
+
+    def tell_rest(self, source: SourceTable) -> None:
+        """Tell how many of a scan's files were not told of one by one."""
+        if self._told > telemetry.FEW:
+            telemetry.more_files(source.name, self._told - telemetry.FEW)
+        self._told = 0
 
     def among(self, found: Mapping[Node, Found]) -> list[Found]:
         """Give the found files that are not open and have to be; one closed for want of descriptors rests.
@@ -212,8 +219,12 @@ class Arrivals:
         followed = self._register.follow(tailer, (source,), now, listed=position.modified if position else 0)
         followed.seen_by.add(source.name)
         self._succession.begun(followed)
-        telemetry.file_found(file.path, tailer.offset)
+        telemetry.file_found(file.path, tailer.offset, quietly=self._is_one_of_many())
         return followed
+
+    def _is_one_of_many(self) -> bool:
+        self._told += 1
+        return self._told > telemetry.FEW
 
     def _archive(self, file: Found) -> str | None:
         """Give how a file is compressed if that is known and it did not change: thousands may lie in a directory."""
@@ -268,7 +279,7 @@ class Arrivals:
         self._succession.begun(followed)
         self._families.suspect(position.path, (source,))
         if file.node not in register.closed:
-            telemetry.file_resumed(file.path, tailer.offset)
+            telemetry.file_resumed(file.path, tailer.offset, quietly=self._is_one_of_many())
         if stored and position.identity == opened.identity and position.gone_at is None and not position.finished:
             followed.saved = followed.place if position.path == file.path else None
         return True

@@ -209,6 +209,7 @@ class Following:
         there = {node for seen_by in register.found.values() for node in seen_by}
         register.copies.keep(there)
         self._arrivals.keep(there)
+        self._arrivals.tell_rest(source)
         self._tell_skipped(source, discovery.skipped)
         self._bury(now)
         return bool(arrivals)
@@ -349,7 +350,9 @@ class Following:
 
     def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
         before = self.skipped.get(source.name, {})
-        for path, reason in skipped.items():
-            if before.get(path) != reason:
-                telemetry.file_skipped(path, source.name, reason)
+        news = [(path, reason) for path, reason in skipped.items() if before.get(path) != reason]
+        for number, (path, reason) in enumerate(news):
+            telemetry.file_skipped(path, source.name, reason, quietly=number >= telemetry.FEW)
+        if len(news) > telemetry.FEW:
+            telemetry.more_files_skipped(source.name, len(news) - telemetry.FEW)
         self.skipped[source.name] = skipped

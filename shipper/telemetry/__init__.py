@@ -36,6 +36,7 @@ from shipper.telemetry.delivery import (
     slowed_down,
 )
 from shipper.telemetry.files import (
+    FEW,
     bytes_lost,
     directory_not_watched,
     file_failed,
@@ -49,6 +50,8 @@ from shipper.telemetry.files import (
     generation_found,
     hints_overflowed,
     inotify_not_begun,
+    more_files,
+    more_files_skipped,
     reading_paused,
     reading_resumed,
     rest_found,
@@ -82,6 +85,7 @@ from shipper.telemetry.store import (
 )
 
 __all__ = [
+    "FEW",
     "accepted_with_remark",
     "agent_started",
     "agent_stopped",
@@ -119,6 +123,8 @@ __all__ = [
     "http_listens",
     "inotify_not_begun",
     "loop_failed",
+    "more_files",
+    "more_files_skipped",
     "off_by",
     "reading_paused",
     "reading_resumed",

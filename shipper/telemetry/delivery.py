@@ -93,17 +93,25 @@ def request_throttled() -> None:
     journal.count("requests_throttled")
 
 
-def delivery_failing(words: str) -> None:
-    """Tell that events cannot be delivered now, once for each kind of trouble; they are kept."""
-    journal.tell(
-        logging.WARNING, "delivery_failing", f"Events cannot be delivered now and are kept: {words}.", reason=words
-    )
+def delivery_failing(words: str, untold: int) -> None:
+    """Tell that events cannot be delivered now; they are kept.
+
+    Args:
+        words: why.
+        untold: how often trouble came and went since the last line about it.
+    """
+    sentence = f"Events cannot be delivered now and are kept: {words}.{_in_between(untold)}"
+    journal.tell(logging.WARNING, "delivery_failing", sentence, reason=words, untold=untold)
 
 
-def delivery_recovered(failures: int) -> None:
-    """Tell that events are delivered again."""
-    sentence = f"Events are delivered again after {failures} failed requests."
-    journal.tell(logging.INFO, "delivery_recovered", sentence, failures=failures)
+def delivery_recovered(failures: int, untold: int) -> None:
+    """Tell that events are delivered again, see `delivery_failing`."""
+    sentence = f"Events are delivered again after {failures} failed requests.{_in_between(untold)}"
+    journal.tell(logging.INFO, "delivery_recovered", sentence, failures=failures, untold=untold)
+
+
+def _in_between(untold: int) -> str:
+    return f" Short trouble that came and went since the last line about it: {untold} times." if untold else ""
 
 
 def delivery_waits_for_store(reason: str) -> None:

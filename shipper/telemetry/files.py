@@ -6,17 +6,28 @@ import logging
 
 from shipper.telemetry import journal
 
+FEW = 20
+"""Of so many files alike, in one look at the directories, each is told; how many more there were is one line."""
 
-def file_found(path: str, offset: int) -> None:
-    """Tell that a file is read from now on."""
+
+def file_found(path: str, offset: int, *, quietly: bool = False) -> None:
+    """Tell that a file is read from now on; `quietly` when it is one of many."""
     journal.count("files_found")
-    journal.tell(logging.INFO, "file_found", f"Reading {path} from offset {offset}.", path=path, offset=offset)
+    said = f"Reading {path} from offset {offset}."
+    journal.tell(logging.INFO, "file_found", said, quietly=quietly, path=path, offset=offset)
 
 
-def file_resumed(path: str, offset: int) -> None:
-    """Tell that a known file is read on from its checkpoint."""
+def file_resumed(path: str, offset: int, *, quietly: bool = False) -> None:
+    """Tell that a known file is read on from its checkpoint; `quietly` when it is one of many."""
     journal.count("files_resumed")
-    journal.tell(logging.INFO, "file_resumed", f"Reading {path} on from offset {offset}.", path=path, offset=offset)
+    said = f"Reading {path} on from offset {offset}."
+    journal.tell(logging.INFO, "file_resumed", said, quietly=quietly, path=path, offset=offset)
+
+
+def more_files(source: str, amount: int) -> None:
+    """Tell how many more files of a source are read from now on."""
+    said = f"Reading {amount} more files of source '{source}'; `shipper status --all` lists them."
+    journal.tell(logging.INFO, "more_files", said, source=source, amount=amount)
 
 
 def file_rewritten(path: str, offset: int, copy: str | None) -> None:
@@ -76,17 +87,24 @@ def rest_not_found(path: str, offset: int) -> None:
     )
 
 
-def file_skipped(path: str, source: str, reason: str) -> None:
-    """Tell, once for each reason, why a path that a source matches is not read."""
+def file_skipped(path: str, source: str, reason: str, *, quietly: bool = False) -> None:
+    """Tell, once for each reason, why a path that a source matches is not read; `quietly` when it is one of many."""
     journal.count("files_skipped")
     journal.tell(
         logging.WARNING,
         "file_skipped",
         f"{path} (source '{source}') is not read: {reason}.",
+        quietly=quietly,
         path=path,
         source=source,
         reason=reason,
     )
+
+
+def more_files_skipped(source: str, amount: int) -> None:
+    """Tell how many more paths that a source matches are not read."""
+    said = f"{amount} more files of source '{source}' are not read; `shipper status --all` says why."
+    journal.tell(logging.WARNING, "more_files_skipped", said, source=source, amount=amount)
 
 
 def bytes_lost(path: str, reason: str, amount: int, *, told: bool = False) -> None:

@@ -236,6 +236,7 @@ def test_nobody_listens() -> None:
     with Client(url, "testkey", SECRET) as client, pytest.raises(TransportError) as caught:
         client.send(B1.encode())
     assert str(caught.value) == f"no answer from {url.removeprefix('http://')}: connection refused"
+    assert "check endpoint" in caught.value.action
 
 
 def test_an_unknown_host() -> None:
@@ -243,6 +244,7 @@ def test_an_unknown_host() -> None:
     with Client("http://nowhere.invalid", "testkey", SECRET) as client, pytest.raises(TransportError) as caught:
         client.send(B1.encode())
     assert str(caught.value) == "no answer from nowhere.invalid: the name cannot be resolved"
+    assert "DNS" in caught.value.action
 
 
 def test_the_connection_breaks(server: RecordingServer, client: Client) -> None:

@@ -78,7 +78,7 @@ def test_the_last_error_is_told_with_what_to_do(tmp_path: Path) -> None:
     service.answer = reply()
     eventually(lambda: told(host)["delivery"]["delivered"] == 1)
     found = told(host)
-    assert "500" in found["delivery"]["last_error"]
+    assert re.search(r"500.* what to do: ", found["delivery"]["last_error"])
     assert found["delivery"]["failed_at"] < found["told_at"]
     (rule,) = found["rules"]
     assert rule["last"] == "2026-01-02T03:04:05Z"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from shipper import telemetry
 from shipper.config.model import SourceTable
 from shipper.events import Block, Checkpoint
 from shipper.tailing.copies import COPY_PATIENCE
@@ -748,3 +749,40 @@ def test_parts_of_a_message_on_both_sides_of_a_rotation(
     host.following.close()
 
     assert "".join(sorted(host.lines)) == "first last"
+
+
+def told(caplog: pytest.LogCaptureFixture) -> dict[str, int]:
+    """Count what was told by code, with what is for those who want to hear all left out."""
+    codes = [getattr(record, "code", "") for record in caplog.records if record.levelname != "DEBUG"]
+    return {code: codes.count(code) for code in set(codes)}
+
+
+def test_of_many_files_at_once_a_few_are_told_and_how_many_more(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """When they are found, when they are taken up again, and when they are not read."""
+    caplog.set_level("DEBUG", "shipper")
+    many = telemetry.FEW + 30
+    for n in range(many):
+        (tmp_path / f"{n}.log").write_text(f"{n}\n")
+        (tmp_path / f"{n}.pipe.log").symlink_to("/dev/null")
+    host = Host(tmp_path)
+    host.scan()
+    assert told(caplog) == {
+        "file_found": telemetry.FEW,
+        "more_files": 1,
+        "file_skipped": telemetry.FEW,
+        "more_files_skipped": 1,
+    }
+    assert "Reading 30 more files of source 'app'" in caplog.text
+    caplog.clear()
+    host.scan()
+    (tmp_path / "late.log").write_text("late\n")
+    host.scan()
+    assert told(caplog) == {"file_found": 1}
+    caplog.clear()
+    host.restart()
+    host.scan()
+    assert told(caplog)["file_resumed"] == telemetry.FEW
+    assert sum(getattr(record, "code", "") == "file_resumed" for record in caplog.records) == many + 1
+    assert sorted(host.lines, key=str) == sorted([*map(str, range(many)), "late"])

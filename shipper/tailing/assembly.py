@@ -49,6 +49,18 @@ class Assembler(Protocol):
     def timeout(self) -> float | None:
         """Seconds of silence after which an open record is taken as it is; None for the one of unfinished lines."""
 
+    @property
+    def longest_line(self) -> int:
+        """Bytes that a line may have; of one that has more, the head alone is looked at, by `head`."""
+
+    def head(self, head: bytes, state: LineState) -> tuple[bool, LineState]:
+        """Judge the head of a line over `longest_line`: whether it is a record, and where the line behind it lies.
+
+        Args:
+            head: of the line.
+            state: where the line itself lies, see `assemble`.
+        """
+
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:
         """Make records.
 
@@ -79,9 +91,14 @@ class WideLines:
 
     timeout: float | None = None
 
-    def __init__(self, encoding: str) -> None:
-        """Prepare."""
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        """Prepare; lines have `max_bytes` at most."""
+        self.longest_line = max_bytes
         self._ends = (newline_of(encoding), "\r".encode(encoding))
+
+    def head(self, head: bytes, state: LineState) -> tuple[bool, LineState]:  # noqa: ARG002
+        """Take it as the record that it is; see `Assembler`."""
+        return True, LineState.START
 
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:  # noqa: ARG002
         """Take each line; see `Assembler`. None of them is ever open, so nothing goes on in another file."""

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _CRI = regex.compile(rb"(\d{4}-\d\d-\d\dT\S{1,40}) (stdout|stderr) ([PF])(?::\S*)? ?(.*)", regex.DOTALL)
 MAX_OPEN_BYTES = 192 * 1024
+_MOST_ESCAPED = 6
+"""Bytes that JSON takes for one of a message at most."""
+_FRAME_BYTES = 4096
+"""What else stands in a line: stream, time, attributes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +154,20 @@ class Containers:
             form: of the lines.
             max_bytes: the limit of a message.
         """
+        self.longest_line = _MOST_ESCAPED * max_bytes + _FRAME_BYTES
         self._form = form
         self._max_bytes = max_bytes
 
+    def head(self, head: bytes, state: LineState) -> tuple[bool, LineState]:  # noqa: ARG002
+        """Take it as it is: whose message it is, and whether that goes on behind it, is not known; see `Assembler`."""
+        return True, LineState.SKIPPING_RECORD
+
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:  # noqa: ARG002
-        """Join parts; see `Assembler`. Messages that begin in the next file are taken along."""
+        """Join parts; see `Assembler`. Messages that begin in the next file are taken along.
+
+        Behind something that was cut the first message of each stream may be the rest of it: it is taken, as cut.
+        """
+        whole = set[str]()
         open_messages: dict[str, _Message] = {}
         messages: list[_Message] = []
         at = odd = 0
@@ -164,7 +177,7 @@ class Containers:
             part = self._form.part(raw)
             if part is None:
                 odd += bool(raw)
-                if len(raw) > self._max_bytes and safe[0] == at > 0:
+                if len(raw) > self.longest_line and safe[0] == at > 0:
                     # the next block begins with it, and then it is a line over the limit like any other
                     break
                 text = raw if len(raw) <= self._max_bytes else raw[: cut_head(raw, self._max_bytes)]
@@ -178,16 +191,19 @@ class Containers:
                 message.parts.append(text)
                 message.size += len(text)
                 message.cut += len(part.text) - len(text)
-                message.ends = part.ends
+                message.ends = part.ends and (state is LineState.START or part.stream in whole)
                 if part.ends:
+                    whole.add(part.stream)
                     del open_messages[part.stream]
             at += len(line)
             if not open_messages:
                 safe = (at, len(messages), odd, number + 1)
+        state = LineState.START
         if at > safe[0] and (closed or at >= MAX_OPEN_BYTES > 0 == safe[0]):
             safe = (at, len(messages), odd, number + 1)
+            state = LineState.START if closed else LineState.SKIPPING_RECORD
         taken, count, odd, taken_lines = safe
-        return _join(messages[:count], taken, odd, taken_lines)
+        return _join(messages[:count], taken, odd, taken_lines, state)
 
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
         """Take all lines, if each is a whole message; see `Assembler`."""
@@ -223,7 +239,7 @@ class WholeMessages:
         return Record(start, start + len(raw), self._offset + start, time=time, text=text), end
 
 
-def _join(messages: Sequence[_Message], taken: int, odd: int, lines: int) -> Assembled:
+def _join(messages: Sequence[_Message], taken: int, odd: int, lines: int, state: LineState) -> Assembled:
     data = bytearray()
     records = []
     for message in messages:
@@ -233,4 +249,4 @@ def _join(messages: Sequence[_Message], taken: int, odd: int, lines: int) -> Ass
         records.append(Record(start, len(data), message.offset, message.line, message.time, cut=cut))
         data += b"\n"
     skipped = sum(message.cut for message in messages)
-    return Assembled(taken, bytes(data), tuple(records), LineState.START, skipped, odd, lines)
+    return Assembled(taken, bytes(data), tuple(records), state, skipped, odd, lines)

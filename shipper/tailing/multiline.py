@@ -12,7 +12,7 @@ import regex
 
 from shipper.events import LineState, Record
 from shipper.tailing.assembly import Assembled
-from shipper.tailing.framing import strip_terminator
+from shipper.tailing.framing import cut_head, line_is_over, strip_terminator
 from shipper.tailing.joined import JoinedLines
 
 if TYPE_CHECKING:
@@ -134,10 +134,18 @@ class Multiline:
     ) -> None:
         """Prepare; `timeout` in seconds."""
         self.timeout: float | None = timeout
+        self.longest_line = max_bytes
         self._continuation = continuation
         self._encoding = encoding
         self._max_lines = max_lines
         self._max_bytes = max_bytes
+
+    def head(self, head: bytes, state: LineState) -> tuple[bool, LineState]:
+        """Leave out one that goes on with a record over its limits; skip what goes on with it; see `Assembler`."""
+        is_open = state is LineState.SKIPPING_RECORD
+        if self._continuation.begins(head.decode(self._encoding, "replace").removeprefix("\ufeff"), is_open=is_open):
+            return True, LineState.SKIPPING_RECORD
+        return not is_open, state
 
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:
         """Join lines; see `Assembler`."""
@@ -147,7 +155,9 @@ class Multiline:
         kept = 0
         skipping = state is LineState.SKIPPING_RECORD
         for number, line in enumerate(lines):
-            text = strip_terminator(line).decode(self._encoding, "replace")
+            is_over = line_is_over(line, self._max_bytes)
+            seen = line[: cut_head(line, self._max_bytes)] if is_over else strip_terminator(line)
+            text = seen.decode(self._encoding, "replace")
             if offset + at == 0:
                 text = text.removeprefix("\ufeff")
             is_open = start is not None or skipping
@@ -157,8 +167,8 @@ class Multiline:
                     records.append(self._record(lines, start, kept, offset))
                     start = None
                 skipping = False
-                if at >= own:
-                    # the next file's
+                if at >= own or (is_over and at):
+                    # the next file's; or the next block begins with its head
                     break
             if begins:
                 start, kept = (at, number), at + len(line)

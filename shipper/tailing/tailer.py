@@ -103,6 +103,8 @@ class Tailer(Generic[FileT]):
         self._limit = max_line_bytes
         self._partial_timeout = partial_timeout
         self.line = LineState.START
+        # where the offset lies behind a line over the limit; not stored, so that an older version reads what is
+        self._behind = LineState.START
         self._guard = b""
         self._head = b""
         self._first_line = b""
@@ -141,7 +143,7 @@ class Tailer(Generic[FileT]):
     def skip_to_end(self, size: int) -> None:
         """Start behind the last finished line of a file of that size, so that one being written is read whole."""
         self._find_codec(self.file.read_at(0, MARK_BYTES))
-        start = max(0, size - self._limit)
+        start = max(0, size - self._longest_line)
         start -= start % len(self._newline)
         newline = find_last_newline(self.file.read_at(start, size - start), self._newline)
         if newline >= 0:
@@ -302,8 +304,9 @@ class Tailer(Generic[FileT]):
     ) -> Block | Halt | None:
         """Take what the assembler makes records of; None when nothing but skipped bytes was taken."""
         newline, own = self._newline, len(data)
-        if find_newline(data, newline, 0, self._limit + len(newline)) < 0 and len(data) > self._limit:
-            return self._take_head(data, read_at)
+        longest = assembler.longest_line
+        if find_newline(data, newline, 0, longest + len(newline)) < 0 and len(data) > longest:
+            return self._judge_head(assembler, data, read_at)
         if sequel is not None and own < self._block_bytes:
             # half a line is finished by its own writer, or never (hazard 3.1)
             if data.endswith(newline) and len(newline) == 1:
@@ -351,10 +354,27 @@ class Tailer(Generic[FileT]):
         self._advance(data[: min(made.taken, own)], state)
         return block if records else None
 
-    def _take_head(self, data: bytes, read_at: datetime) -> Block:
-        """Take the head of a line over the limit; its rest is skipped."""
+    def _judge_head(self, assembler: Assembler, data: bytes, read_at: datetime) -> Block | None:
+        """Take the head of a line over the limit; None when the line goes on with a record that is skipped."""
+        length = self._head_length(data)
+        is_record, behind = assembler.head(data[:length], self.line)
+        if is_record:
+            return self._take_head(data, read_at, behind)
+        self._unfinished = None
+        self._behind = behind
+        self._skip_over("record_too_long", length)
+        self._advance(data[:length], LineState.SKIPPING)
+        return None
+
+    def _head_length(self, data: bytes) -> int:
         width = len(self._newline)
-        length = cut_head(data, self._limit) if width == 1 else self._limit - self._limit % width
+        return cut_head(data, self._limit) if width == 1 else self._limit - self._limit % width
+
+    def _take_head(self, data: bytes, read_at: datetime, behind: LineState = LineState.START) -> Block:
+        """Take the head of a line over the limit as a record; the line's rest is skipped."""
+        length = self._head_length(data)
+        self._unfinished = None
+        self._behind = behind
         block = Block(
             self.origin,
             self.path,
@@ -366,13 +386,16 @@ class Tailer(Generic[FileT]):
         )
         if self.offset == 0:
             block = without_mark(block, mark_of(self.origin.encoding))
-        self._unfinished = None
-        self._advance(block.data, LineState.SKIPPING)
+        self._advance(data[:length], LineState.SKIPPING)
         return block
 
     @property
     def _block_bytes(self) -> int:
-        return max(READ_BYTES, self._limit + 1)
+        return max(READ_BYTES, self._longest_line + 1)
+
+    @property
+    def _longest_line(self) -> int:
+        return self._limit if self._assembler is None else self._assembler.longest_line
 
     def _find_codec(self, head: bytes) -> None:
         """Find out by its first bytes how the file is encoded, once it has some (hazard 3.4)."""
@@ -382,7 +405,7 @@ class Tailer(Generic[FileT]):
         if codec != self.origin.encoding:
             self.origin = dataclasses.replace(self.origin, encoding=codec)
         if self._assembler is None and len(self._newline) > 1:
-            self._assembler = WideLines(codec)
+            self._assembler = WideLines(codec, self._limit)
 
     def _pass_nuls(self, data: bytes, nuls: int) -> None:
         """Skip NULs (hazard 1.4)."""
@@ -415,7 +438,7 @@ class Tailer(Generic[FileT]):
             # half a character at the end of the file
             rest = data
         self._skip_over("line_too_long", len(rest) - (width if newline >= 0 else 0))
-        self._advance(rest, LineState.SKIPPING if newline < 0 else LineState.START)
+        self._advance(rest, LineState.SKIPPING if newline < 0 else self._behind)
         if newline < 0 and is_nul(data):
             self._pass_hole("line_too_long")
 

@@ -283,18 +283,58 @@ def test_an_open_message_before_a_line_that_fills_a_block(tmp_path: Path) -> Non
     log.file.close()
 
     assert [len(text) for text in log.texts] == [64 * 1024, 64 * 1024, 3]
-    assert log.lost == {"record_too_long": 7 * 16000 - 64 * 1024, "line_too_long": 300_000 - 64 * 1024}
+    assert log.lost == {"record_too_long": 7 * 16000 - 64 * 1024 + 300_000 - 64 * 1024}
 
 
 def test_a_line_of_nobody_is_held_to_the_limit(tmp_path: Path) -> None:
-    """Its head is a record, the rest is counted, also where all of it fits a block (hazards 3.2, 4.2)."""
-    log = Log(tmp_path / "a", format="cri")
-    log.write(cri("stdout", "F", "first") + b"y" * 100_000 + b"\n" + cri("stdout", "F", "end"))
+    """Its head is a record, the rest is counted, whether or not all of it fits a block (hazards 3.2, 4.2)."""
+    for length, reason in ((100_000, "record_too_long"), (1_000_000, "line_too_long")):
+        log = Log(tmp_path / reason, format="cri")
+        log.write(cri("stdout", "F", "first") + b"y" * length + b"\n" + cri("stdout", "F", "end"))
+        log.read()
+        log.file.close()
+
+        assert [len(text) for text in log.texts] == [5, 64 * 1024, 3]
+        assert log.lost == {reason: length - 64 * 1024}
+
+
+@pytest.mark.parametrize("before", ["", "2026 short\n", "no start\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("most", [99, 100, 101])
+def test_a_record_whose_first_line_is_over_the_limit(tmp_path: Path, before: str, ending: str, most: int) -> None:
+    """Its head is the record, and lines that go on with it are skipped, wherever a block begins (spec, section 3)."""
+    first = "2026 " + "k" * 95
+    text = f"{before}{first}{ending} goes on{ending}{'x' * 300}{ending} goes on{ending}2026 after{ending}"
+    records = []
+    for step in (1, 7, 50, len(text)):
+        log = Log(tmp_path / f"{step}", multiline=MultilineTable(start="^2026 "), max_line_bytes=most)
+        for at in range(0, len(text), step):
+            log.write(text[at : at + step].encode())
+            log.read()
+        log.wait()
+        log.file.close()
+        records.append(log.records)
+    starts = [line.strip() for line in before.splitlines()]
+    # a carriage return is part of the line where its length is looked at
+    is_over = len(first) + len(ending) - 1 > most
+    assert all(each == records[0] for each in records)
+    assert [text for _, text in records[0]][: len(starts)] == starts
+    assert records[0][len(starts)][1] == first[:most]
+    if is_over:
+        assert [text for _, text in records[0]][len(starts) + 1 :] == ["2026 after"]
+
+
+def test_a_message_that_takes_more_bytes_as_json_is_whole(tmp_path: Path) -> None:
+    """Docker writes `<` in six bytes: the limit is the message's (hazard 4.2)."""
+    log = Log(tmp_path / "a", format="docker")
+    message = "<" * 12_000
+    line = '{"log":"' + message.replace("<", "\\u003c") + '\\n","stream":"stdout","time":"2026-11-23T10:00:00Z"}\n'
+    assert len(line) > 64 * 1024
+    log.write(line.encode())
     log.read()
     log.file.close()
 
-    assert [len(text) for text in log.texts] == [5, 64 * 1024, 3]
-    assert log.lost == {"line_too_long": 100_000 - 64 * 1024}
+    assert log.texts == [message]
 
 
 def test_docker_splits_long_messages_anywhere(tmp_path: Path) -> None:

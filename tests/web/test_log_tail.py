@@ -43,7 +43,17 @@ SOURCES: dict[str, tuple[str, list[str], str]] = {
     "lines": ("max_line_bytes = 1024", TEXT_LINES, "utf-8"),
     "start": ("[source.multiline]\nstart = '^2026'\nmax_lines = 4", TEXT_LINES, "utf-8"),
     "utf-16 by its mark": ("encoding = 'auto'", TEXT_LINES, "utf-16"),
+    "start and long lines": (
+        "max_line_bytes = '1KiB'\n[source.multiline]\nstart = '^2026'",
+        [*TEXT_LINES, f"2026 {'k' * 1500}", "k" * 1500],
+        "utf-8",
+    ),
     "cri": ("format = 'cri'", CRI_LINES, "utf-8"),
+    "cri and long lines": (
+        "max_line_bytes = '1KiB'\nformat = 'cri'",
+        [*CRI_LINES, *(f"2026-01-01T00:00:00Z stdout {tag} {'k' * size}" for tag in "PF" for size in (1500, 12_000))],
+        "utf-8",
+    ),
     "docker": ("format = 'docker'", DOCKER_LINES, "utf-8"),
 } | {
     name: (f"[source.multiline]\npreset = '{name}'", TRACE_LINES, "utf-8")

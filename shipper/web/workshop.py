@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shipper.errors import ShipperError
@@ -16,6 +17,7 @@ from shipper.web.trial import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import BinaryIO
 
     from shipper.web.trial import Trial
 
@@ -72,15 +74,19 @@ class Workshop:
 
 def _run(asked: bytes, is_gone: Callable[[], bool]) -> bytes:
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    with subprocess.Popen(
-        [sys.executable, "-I", "-m", "shipper.web.trial"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-    ) as process:
+    # a pipe would have to be written to while the answer is waited for
+    with (
+        open(os.memfd_create("trial"), "w+b") as file,
+        subprocess.Popen(
+            [sys.executable, "-I", "-m", "shipper.web.trial"],
+            stdin=_written(file, asked),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        ) as process,
+    ):
         try:
-            answer, said = _converse(process, asked, is_gone)
+            answer, said = _wait(process, is_gone)
         finally:
             # harmless when it has ended
             process.kill()
@@ -96,14 +102,18 @@ def _run(asked: bytes, is_gone: Callable[[], bool]) -> bytes:
     return answer
 
 
-def _converse(process: subprocess.Popen[bytes], asked: bytes, is_gone: Callable[[], bool]) -> tuple[bytes, bytes]:
-    given: bytes | None = asked
+def _written(file: BinaryIO, data: bytes) -> BinaryIO:
+    """Give a file to be read from its beginning, with what it holds then."""
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+def _wait(process: subprocess.Popen[bytes], is_gone: Callable[[], bool]) -> tuple[bytes, bytes]:
     until = time.monotonic() + SECONDS
     while True:
-        try:
-            return process.communicate(given, timeout=_LOOK_EVERY)
-        except subprocess.TimeoutExpired:
-            given = None
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=_LOOK_EVERY)
         _go_on(until, is_gone, ShipperError(f"the rule took longer than {SECONDS:g} s on these lines, and was ended"))
 
 

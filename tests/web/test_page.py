@@ -254,6 +254,19 @@ def test_the_workshop_reads_files_of_sources_only(host: Host, shop: Visitor) -> 
         assert "no source reads" in said["error"]
 
 
+def test_a_long_tail_is_tried_as_well_as_a_short_one(host: Host, shop: Visitor) -> None:
+    """Of a big file, and of as many pasted lines as may be sent."""
+    path = host.logs / "app.log"
+    line = "INFO " + "x" * 1000
+    host.write("app.log", *(f"{line} {n}" for n in range(500)))
+    eventually(lambda: str(path) in {file["path"] for file in shop.get("/status")["files"]["listed"]})
+    rule = {"id": "mine", "match": "INFO", "event": "Mine"}
+    told = shop.post("/api/workshop", {"rule": rule, "file": str(path)})
+    assert [each["outcome"] for each in told["lines"]] == ["matched"] * 129
+    told = shop.post("/api/workshop", {"rule": rule, "lines": f"{line}\n" * 1000})
+    assert [each["outcome"] for each in told["lines"]] == ["matched"] * 300
+
+
 def test_nothing_of_a_record_that_was_cut_is_shown(tmp_path: Path, port: int, emulator: Emulator) -> None:
     """In the workshop and among the events, where something is redacted: it might need the rest to be covered."""
     extra = f'[http]\nlisten = "127.0.0.1:{port}"'

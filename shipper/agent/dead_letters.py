@@ -36,7 +36,7 @@ def answering(dead_letters: DeadLetters, retried: Callable[[], None]) -> Answer:
 
     def answer(question: Mapping[str, Any]) -> bytes:
         deed, ids = question.get("do"), question.get("ids")
-        numbers = isinstance(ids, list) and all(isinstance(number, int) for number in ids)
+        numbers = isinstance(ids, list) and all(type(number) is int for number in ids)
         if deed not in _DEEDS or not (ids is None or numbers):
             raise ShipperError(f"'do' must be one of {', '.join(_DEEDS)}, 'ids' a list of numbers or null for all")
         done = getattr(dead_letters, deed)(ids)

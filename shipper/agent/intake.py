@@ -261,7 +261,7 @@ class Intake:
                     followed.feeds.update(event.rule for event in events)
                     self._commits.take(events)
                     if self._recent is not None and events:
-                        self._recent.take(events, block, self._engine)
+                        self._recent.take(events, block)
                     self._commits.note(unjudged)
         finally:
             moved = sum(each.offset - each.skipped for each in together)

@@ -42,10 +42,12 @@ def _advice_on(letter: DeadLetter) -> dict[str, str]:
 def event_of(letter: DeadLetter) -> dict[str, Any]:
     """Give the event; what a damaged store left of it as it is."""
     try:
-        event: dict[str, Any] = orjson.loads(letter.payload)
+        event = orjson.loads(letter.payload)
     except orjson.JSONDecodeError:
-        return {"name": "(damaged)", "payload": letter.payload.decode("utf-8", "backslashreplace")}
-    return event
+        event = None
+    if isinstance(event, dict):
+        return event
+    return {"name": "(damaged)", "payload": letter.payload.decode("utf-8", "backslashreplace")}
 
 
 def place_facts(noted: Noted) -> dict[str, Any]:

@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from shipper.events import Block, Event
-    from shipper.matching.engine import Engine
     from shipper.matching.redaction import Redaction
-    from shipper.matching.rule import Rule
 
 KEPT = 500
 OF_A_BLOCK = 20
@@ -51,17 +49,26 @@ class Recent:
         self._lock = threading.Lock()
         self._kept: dict[str, deque[RecentEvent]] = {}
         self._count = self._made = 0
-        self._rules: tuple[Rule, ...] = ()
         self._redactions: tuple[Redaction, ...] = ()
 
-    def take(self, events: Sequence[Event], block: Block, engine: Engine) -> None:
-        """Keep the newest events of a block; those that tell of records before it have no line."""
-        if engine.rules is not self._rules:
-            self._rules = engine.rules
-            self._redactions = tuple(dict.fromkeys(each for rule in engine.rules for each in rule.redact))
-        newest, until = events[-OF_A_BLOCK:], time.monotonic() + LINES_TIMEOUT
-        lines = [self._line(block, event) if time.monotonic() < until else None for event in newest]
+    def use(self, redactions: tuple[Redaction, ...]) -> None:
+        """Cover lines by other redactions from now on; those that are kept are let go of, for they were not."""
         with self._lock:
+            if redactions == self._redactions:
+                return
+            self._redactions = redactions
+            for rule, kept in self._kept.items():
+                self._kept[rule] = deque(each._replace(line=None) for each in kept)
+
+    def take(self, events: Sequence[Event], block: Block) -> None:
+        """Keep the newest events of a block; those that tell of records before it have no line."""
+        redactions = self._redactions
+        newest, until = events[-OF_A_BLOCK:], time.monotonic() + LINES_TIMEOUT
+        lines = [_line(block, event, redactions) if time.monotonic() < until else None for event in newest]
+        with self._lock:
+            if redactions is not self._redactions:
+                # others came meanwhile
+                lines = [None] * len(lines)
             self._made += len(events) - len(newest)
             for event, line in zip(newest, lines, strict=True):
                 self._made += 1
@@ -86,16 +93,17 @@ class Recent:
         if not self._kept[rule]:
             del self._kept[rule]
 
-    def _line(self, block: Block, event: Event) -> str | None:
-        at = _place_of(block, event.offset)
-        if at is None:
-            return None
-        record = next((record for record, _ in records_at(block, [(at + 1, 0)])), None)
-        if record is None or record.offset != event.offset:
-            return None
-        if record.cut and self._redactions:
-            return CUT
-        return Redacted(record.text, self._redactions, TIMEOUT).text[:CHARACTERS]
+
+def _line(block: Block, event: Event, redactions: tuple[Redaction, ...]) -> str | None:
+    at = _place_of(block, event.offset)
+    if at is None:
+        return None
+    record = next((record for record, _ in records_at(block, [(at + 1, 0)])), None)
+    if record is None or record.offset != event.offset:
+        return None
+    if record.cut and redactions:
+        return CUT
+    return Redacted(record.text, redactions, TIMEOUT).text[:CHARACTERS]
 
 
 def _place_of(block: Block, offset: int) -> int | None:

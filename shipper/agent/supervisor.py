@@ -90,6 +90,7 @@ class Agent:
         self._rule_files = RuleFiles(config.state_path)
         self.rulebook = rulebook = self._rule_files.begin(config)
         self.recent = Recent()
+        self.recent.use(rulebook.redactions())
         self._client = connect(config)
         self._lock = StateLock(config.state_path)
         self._rule_files.keep(rulebook)
@@ -191,6 +192,7 @@ class Agent:
 
     def _use(self, rulebook: Rulebook) -> None:
         self.rulebook = rulebook
+        self.recent.use(rulebook.redactions())
         self._intake.change(self._engine(self.config, rulebook), self.config.source)
         telemetry.reloaded(len(rulebook.rules))
 

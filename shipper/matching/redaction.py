@@ -85,18 +85,21 @@ class Redacted:
             return dict.fromkeys(fields, FAILED)
         if not self._spans or not fields:
             return dict(fields)
-        places = dict(_places(self._text))
-        return {name: self._field(value, places.get(name)) for name, value in fields.items()}
+        places: dict[str, list[tuple[int, int]]] = {}
+        for name, place in _places(self._text):
+            places.setdefault(name, []).append(place)
+        return {name: self._field(value, places.get(name, ())) for name, value in fields.items()}
 
-    def _field(self, value: str | None, place: tuple[int, int] | None) -> str | None:
+    def _field(self, value: str | None, places: Sequence[tuple[int, int]]) -> str | None:
         if value is None:
             return None
-        if place is None:
-            # never, if this module and `json_fields` read alike
-            return FAILED
-        start, end = place
-        if not any(first < end and behind > start for first, behind, _ in self._spans):
+        covered = [place for place in places if self._is_covered(*place)]
+        if places and not covered:
             return value
+        if len(places) != 1:
+            # of those that share a name nobody says which one it is; none, never, if we and `json_fields` read alike
+            return FAILED
+        start, end = covered[0]
         if self._text[start] != '"':
             return self.part(start, end)
         inner = self.part(start + 1, end - 1)
@@ -105,6 +108,9 @@ class Redacted:
         except orjson.JSONDecodeError:
             # what stands there instead is no JSON
             return inner
+
+    def _is_covered(self, start: int, end: int) -> bool:
+        return any(first < end and behind > start for first, behind, _ in self._spans)
 
 
 def _covered(text: str, redactions: Iterable[Redaction], timeout: float) -> Iterator[tuple[int, int, str]]:

@@ -9,6 +9,7 @@ import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from shipper.config.kinds import is_loopback, split_address
 from shipper.errors import StateError
@@ -99,7 +100,7 @@ def link(config: Config) -> str:
     if not host or (host != "localhost" and ipaddress.ip_address(host).is_unspecified):
         host = (config.http.hosts or ("localhost",))[0]
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}/?token={_read_token(_token_file(config))}"
+    return f"http://{shown}:{port}/?token={quote(_read_token(_token_file(config)), safe='')}"
 
 
 def _token_file(config: Config) -> Path:

@@ -195,7 +195,9 @@ def _try_rule(site: Site, request: Request) -> Answer:
     rule, grok, more = asked.get("rule"), asked.get("grok") or {}, asked.get("more") or ""
     lines, file, end = asked.get("lines") or "", asked.get("file"), asked.get("end")
     texts_are_right = isinstance(more, str) and isinstance(lines, str) and isinstance(file, str | None)
-    if not (isinstance(rule, dict) and isinstance(grok, dict) and texts_are_right and isinstance(end, int | None)):
+    if not (
+        isinstance(rule, dict) and isinstance(grok, dict) and texts_are_right and (end is None or type(end) is int)
+    ):
         raise ShipperError("'rule' and 'grok' must be objects, 'more', 'lines' and 'file' texts, 'end' a number")
     config = agent.config
     tail = None
@@ -245,3 +247,6 @@ POST: Mapping[str, Callable[[Site, Request], Answer]] = {
     "/api/dead-letters": _change_letters,
     "/api/workshop": _try_rule,
 }
+
+ANSWERED_AT_ONCE = frozenset({"/", "/healthz", "/readyz", "/api/workshop"})
+"""Paths whose answers cost next to nothing, and trials, of which few run anyway."""

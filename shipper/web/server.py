@@ -10,7 +10,6 @@ import select
 import socket
 import sys
 import threading
-from contextlib import suppress
 from http.client import LineTooLong
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
@@ -23,10 +22,12 @@ from shipper import telemetry
 from shipper.config.kinds import split_address
 from shipper.errors import ShipperError, StateError
 from shipper.printable import printable
-from shipper.web.answers import GET, JSON, POST, TEXT, Answer, Request, Site
+from shipper.web import connections
+from shipper.web.answers import ANSWERED_AT_ONCE, GET, JSON, POST, TEXT, Answer, Request, Site
 from shipper.web.history import History
 from shipper.web.page import door
-from shipper.web.workshop import BusyError, Workshop
+from shipper.web.turns import BusyError, Turns
+from shipper.web.workshop import Workshop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,10 +36,12 @@ if TYPE_CHECKING:
     from shipper.agent.supervisor import Agent
     from shipper.web.access import Access
 
-MOST_CONNECTIONS = 16
+MOST_ANSWERS = 4
+"""That are made at once, but for those of probes and trials: probes must get through, whoever asks for how much."""
+MOST_WAITING = 8
+ANSWER_WAIT = 5.0
+"""Seconds that a question waits for its turn."""
 PATIENCE = 10.0
-GIVING_WAY = 0.5
-"""Seconds that a connection has to give its place to another one."""
 MOST_HEAD_BYTES = 16 * 1024
 """Of a request before what is sent along: nobody has shown a token yet."""
 MOST_BYTES = 1024 * 1024
@@ -93,16 +96,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     # a connection that finds no room in the kernel's queue is tried again after a second
-    request_queue_size = 8 * MOST_CONNECTIONS
+    request_queue_size = 2 * connections.ALL
 
     def __init__(self, address: tuple[str, int], family: socket.AddressFamily, access: Access, site: Site) -> None:
         self.address_family = family
         self.access = access
         self.site = site
-        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
-        # those that have not asked yet, the longest silent first
-        self._silent: dict[socket.socket, None] = {}
-        self._silent_lock = threading.Lock()
+        self.turns = Turns(MOST_ANSWERS, MOST_WAITING, ANSWER_WAIT)
+        self.connections = connections.Connections()
         super().__init__(address, _Connection)
 
     def server_bind(self) -> None:
@@ -110,33 +111,15 @@ class _Server(ThreadingHTTPServer):
         TCPServer.server_bind(self)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
-        """Give a place; when there is none, that of the longest silent: probes must find one, whoever holds many."""
-        if not self._places.acquire(blocking=False):
-            with self._silent_lock:
-                longest = next(iter(self._silent), None)
-                if longest is not None:
-                    del self._silent[longest]
-                    # it may have gone by itself
-                    with suppress(OSError):
-                        longest.shutdown(socket.SHUT_RDWR)
-            if not self._places.acquire(timeout=GIVING_WAY):
-                return False
-        with self._silent_lock:
-            self._silent[request] = None
-        return True
-
-    def heard(self, request: socket.socket) -> None:
-        """Note that a connection is not silent, or is none any more."""
-        with self._silent_lock:
-            self._silent.pop(request, None)
+        """Take a connection if there is a place for it."""
+        return self.connections.take(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection to its end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.heard(request)
-            self._places.release()
+            self.connections.gone(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         """Tell of our own mistakes; a client that went away is none."""
@@ -151,6 +134,7 @@ class _Bounded:
     def __init__(self, sent: BinaryIO) -> None:
         self._sent = sent
         self._left = MOST_HEAD_BYTES
+        self.is_odd = False
         self.read, self.close = sent.read, sent.close
 
     def readline(self, most: int) -> bytes:
@@ -159,6 +143,8 @@ class _Bounded:
         self._left -= len(line)
         if self._left < 0:
             raise LineTooLong("head")
+        # alone it ends a line for some and not for others, such as a proxy
+        self.is_odd = self.is_odd or b"\r" in line.removesuffix(b"\r\n")
         return line
 
 
@@ -187,7 +173,10 @@ class _Connection(BaseHTTPRequestHandler):
     def parse_request(self) -> bool:
         """Take the head of a request, up to its end."""
         is_right = super().parse_request()
-        self.server.heard(self.connection)
+        self.server.connections.heard(self.connection)
+        if is_right and self.rfile.is_odd:
+            self.send_error(400, "a carriage return without a newline in the head")
+            return False
         return is_right
 
     def do_GET(self) -> None:
@@ -248,7 +237,11 @@ class _Connection(BaseHTTPRequestHandler):
         if answer is None:
             status = 405 if url.path in GET or url.path in POST else 404
             return Answer(status, TEXT, f"there is {', '.join(answers)}\n".encode())
-        return answer(self.server.site, Request(url.path, query, self._body(headers), self._is_gone))
+        request = Request(url.path, query, self._body(headers), self._is_gone)
+        if url.path in ANSWERED_AT_ONCE:
+            return answer(self.server.site, request)
+        with self.server.turns.take("questions are asked", request.is_gone):
+            return answer(self.server.site, request)
 
     def _body(self, headers: Mapping[str, str]) -> bytes:
         if self.command != "POST":

@@ -7,13 +7,13 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from shipper.errors import ShipperError
 from shipper.web.trial import CPU_SECONDS, MEMORY_BYTES, OUT_OF_MEMORY
+from shipper.web.turns import LOOK_EVERY, Turns, go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,13 +26,8 @@ MOST_WAITING = 4
 """More are told at once that too many run: they would take the connections that probes need."""
 SECONDS = 8.0
 """Of the clock, with the start of the process."""
-_LOOK_EVERY = 0.1
 _KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 """No keys: a pattern that takes the process over would find none."""
-
-
-class BusyError(ShipperError):
-    """Too many trials run or wait."""
 
 
 class Workshop:
@@ -40,8 +35,7 @@ class Workshop:
 
     def __init__(self) -> None:
         """Begin with nothing running."""
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
-        self._asking = threading.BoundedSemaphore(MOST_AT_ONCE + MOST_WAITING)
+        self._turns = Turns(MOST_AT_ONCE, MOST_WAITING, SECONDS)
 
     def run(self, trial: Trial, is_gone: Callable[[], bool]) -> bytes:
         """Run a trial; gives its JSON, see `trial.judge`.
@@ -58,18 +52,8 @@ class Workshop:
             asked = pickle.dumps(trial)
         except RecursionError:
             raise ShipperError("the rule's keys are nested too deeply") from None
-        if not self._asking.acquire(blocking=False):
-            raise BusyError("too many trials run at this moment; try again")
-        try:
-            until = time.monotonic() + SECONDS
-            while not self._places.acquire(timeout=_LOOK_EVERY):
-                _go_on(until, is_gone, BusyError("too many trials run at this moment; try again"))
-            try:
-                return _run(asked, is_gone)
-            finally:
-                self._places.release()
-        finally:
-            self._asking.release()
+        with self._turns.take("trials run", is_gone):
+            return _run(asked, is_gone)
 
 
 def _run(asked: bytes, is_gone: Callable[[], bool]) -> bytes:
@@ -113,12 +97,5 @@ def _wait(process: subprocess.Popen[bytes], is_gone: Callable[[], bool]) -> tupl
     until = time.monotonic() + SECONDS
     while True:
         with suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=_LOOK_EVERY)
-        _go_on(until, is_gone, ShipperError(f"the rule took longer than {SECONDS:g} s on these lines, and was ended"))
-
-
-def _go_on(until: float, is_gone: Callable[[], bool], too_late: ShipperError) -> None:
-    if is_gone():
-        raise ShipperError("nobody waits for the answer any more")
-    if time.monotonic() > until:
-        raise too_late
+            return process.communicate(timeout=LOOK_EVERY)
+        go_on(until, is_gone, ShipperError(f"the rule took longer than {SECONDS:g} s on these lines, and was ended"))

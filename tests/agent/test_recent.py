@@ -85,8 +85,9 @@ def test_the_record_as_it_may_be_shown(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a.log"
     path.write_bytes(data)
     engine, recent = Engine([rule("r", "ERROR")], HOST, 1.0), Recent()
+    recent.use(engine.rules[0].redact)
     for block in blocks(path, SourceTable(name="s", paths=("x",), **settings)):  # type: ignore[arg-type]
-        recent.take(engine.match(block), block, engine)
+        recent.take(engine.match(block), block)
     made, events = recent.after(0)
     assert made == 2
     assert events[0]["line"] == expected
@@ -98,10 +99,16 @@ def test_a_line_is_shown_without_what_any_rule_redacts(tmp_path: Path) -> None:
     covers = Redaction(regex.compile(r"(?s)<key>.*</key>"), "***")
     engine = Engine([rule("other", "nothing", redact=(covers,)), rule("r", "ERROR", redact=())], HOST, 1.0)
     recent, path = Recent(), tmp_path / "a.log"
+    recent.use((covers,))
     path.write_text(f"ERROR <key>secret</key> 1\nERROR <key>{'secret' * 500}</key>\nERROR <key> 2\n")
     for block in blocks(path, SourceTable(name="s", paths=("x",)), limit=1024):
-        recent.take(engine.match(block), block, engine)
+        recent.take(engine.match(block), block)
     assert [event["line"] for event in recent.after(0)[1]] == ["ERROR *** 1", CUT, "ERROR <key> 2"]
+    # other redactions are in force now, and nobody asked them about these
+    recent.use((covers,))
+    assert None not in [event["line"] for event in recent.after(0)[1]]
+    recent.use((covers, Redaction(regex.compile("ERROR"), "***")))
+    assert [event["line"] for event in recent.after(0)[1]] == [None] * 3
 
 
 def test_reading_does_not_wait_for_lines(tmp_path: Path) -> None:
@@ -109,9 +116,10 @@ def test_reading_does_not_wait_for_lines(tmp_path: Path) -> None:
     slow = Redaction(regex.compile(r"(a|aa)+$"), "***")
     engine = Engine([rule("other", "nothing", redact=(slow,)), rule("r", "ERROR", redact=())], HOST, 1.0)
     recent, path = Recent(), tmp_path / "a.log"
+    recent.use((slow,))
     path.write_text(f"ERROR {'a' * 100}b\n" * OF_A_BLOCK)
     (block,) = blocks(path, SourceTable(name="s", paths=("x",)))
-    recent.take(engine.match(block), block, engine)
+    recent.take(engine.match(block), block)
     lines = [event["line"] for event in recent.after(0)[1]]
     assert lines[0] == FAILED
     assert lines[-1] is None
@@ -127,7 +135,7 @@ def test_what_tells_of_records_before_has_no_line(tmp_path: Path) -> None:
         path.write_text("\n" * 500 * hour + "".join(f"2026-01-01T0{hour}:00:0{n}Z ERROR {n}\n" for n in range(3)))
         (block,) = blocks(path, SourceTable(name="s", paths=("x",)))
         block = Block(block.origin, "a", block.data, 1000 * hour, block.head, block.read_at)
-        recent.take(engine.match(block), block, engine)
+        recent.take(engine.match(block), block)
     told = [(event["content"], event["line"]) for event in recent.after(0)[1]]
     assert [(content[:6], line is None) for content, line in told] == [
         ("2026-0", False),
@@ -143,14 +151,14 @@ def test_a_storm_gives_way(tmp_path: Path) -> None:
     path.write_text("rare ERROR\n" + "ERROR\n" * 99)
     for _ in range(KEPT // OF_A_BLOCK + 5):
         for block in blocks(path, SourceTable(name="s", paths=("x",))):
-            recent.take(engine.match(block), block, engine)
+            recent.take(engine.match(block), block)
     path.write_text("rare\n")
     (block,) = blocks(path, SourceTable(name="s", paths=("x",)))
-    recent.take(engine.match(block), block, engine)
+    recent.take(engine.match(block), block)
     for _ in range(30):
         path.write_text("ERROR\n" * OF_A_BLOCK)
         (block,) = blocks(path, SourceTable(name="s", paths=("x",)))
-        recent.take(engine.match(block), block, engine)
+        recent.take(engine.match(block), block)
     made, events = recent.after(0)
     assert len(events) == KEPT
     assert [event["meta"]["rule"] for event in events].count("rare") == 1

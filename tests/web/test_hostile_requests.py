@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from shipper.web.access import Access
-from shipper.web.server import MOST_CONNECTIONS, MOST_HEAD_BYTES
+from shipper.web.connections import ALL, MANY
+from shipper.web.server import MOST_HEAD_BYTES
 from shipper.web.workshop import MOST_AT_ONCE, MOST_WAITING
 from tests.conftest import eventually
 from tests.e2e.host import Host
@@ -75,7 +76,7 @@ def test_a_head_has_a_bound_before_anything_is_looked_at(host: Host, agent: Visi
         thread.join()
     assert codes == [431] * len(threads)
     assert request(agent.port, here, line=f"GET /{big} HTTP/1.1") == 431
-    assert peak_memory(host.running.pid) - before < 2 * MOST_CONNECTIONS * MOST_HEAD_BYTES + (16 << 20)
+    assert peak_memory(host.running.pid) - before < ALL * MOST_HEAD_BYTES + (16 << 20)
     assert agent.ask("/healthz")[0] == 200
     assert request(agent.port, here, f"X: {'x' * (MOST_HEAD_BYTES - 200)}") == 200
 
@@ -104,6 +105,35 @@ def test_a_body_that_is_not_what_it_says_is_answered(agent: Visitor) -> None:
         nested = b'{"rule": {"content": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}}"
         code = request(agent.port, *there, f"Content-Length: {len(nested)}", line=line, body=nested)
         assert code in {200, 400}
+
+
+def test_a_lone_carriage_return_ends_no_header(agent: Visitor) -> None:
+    """For a proxy it may not have: then Host and token would have been something else there."""
+    assert request(agent.port, f"X: a\rHost: 127.0.0.1:{agent.port}") == 400
+    assert request(agent.port, f"Host: 127.0.0.1:{agent.port}", line="GET /healthz\r HTTP/1.1") == 400
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/", "/api/workshop", "/healthz"])
+def test_probes_get_through_a_flood(host: Host, agent: Visitor, path: str) -> None:
+    """Of questions without a token, again and again, with many files to tell of."""
+    for n in range(300):
+        host.write(f"{n}.log", "ERROR 1")
+    stopping = threading.Event()
+    here = f"Host: 127.0.0.1:{agent.port}"
+
+    def ask_on() -> None:
+        while not stopping.is_set():
+            send(agent.port, f"GET {path} HTTP/1.1\r\n{here}\r\n\r\n".encode())
+
+    crowd = [threading.Thread(target=ask_on) for _ in range(2 * MANY)]
+    for each in crowd:
+        each.start()
+    try:
+        assert [agent.ask(probe)[0] for probe in ("/healthz", "/readyz") * 10] == [200] * 20
+    finally:
+        stopping.set()
+        for each in crowd:
+            each.join()
 
 
 def test_names_that_a_host_may_have() -> None:
@@ -154,8 +184,8 @@ def ask_for_a_trial(agent: Visitor) -> socket.socket:
 
 def test_who_types_on_leaves_no_trials_behind(host: Host, agent: Visitor) -> None:
     """One that nobody waits for is ended; of too many the last are told at once, and probes are answered."""
-    asked = [ask_for_a_trial(agent) for _ in range(MOST_CONNECTIONS)]
-    too_many = MOST_CONNECTIONS - MOST_AT_ONCE - MOST_WAITING
+    asked = [ask_for_a_trial(agent) for _ in range(MANY)]
+    too_many = MANY - MOST_AT_ONCE - MOST_WAITING
     try:
         eventually(lambda: len(select.select(asked, [], [], 0)[0]) >= too_many)
         answered = select.select(asked, [], [], 0)[0]

@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from shipper.config.kinds import split_address
 from shipper.web.access import Access
-from shipper.web.server import MOST_CONNECTIONS
+from shipper.web.connections import ALL
 from tests.conftest import eventually
 from tests.e2e.host import Host
 
@@ -91,7 +91,7 @@ def test_health_comes_from_progress(host: Host, port: int) -> None:
 def test_who_never_asks_holds_nobody_up(host: Host, port: int) -> None:
     """Connections are few, and the silent ones give way; the agent stops although they are open."""
     host.start()
-    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(3 * MOST_CONNECTIONS)]
+    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(ALL + 16)]
     for each in silent[-5:]:
         # half a request is none
         each.sendall(b"GET /healthz HTTP/1.1\r\nHost: ")

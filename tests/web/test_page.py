@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +81,28 @@ def test_the_page_is_for_who_has_the_token(shop: Visitor, port: int) -> None:
         # in the address it counts for the page alone
         assert stranger.ask(f"{path}?token={shop.token}")[0] == 401
         assert shop.ask(path, {"Host": f"evil.example:{port}"})[0] == 403
+
+
+def test_the_link_holds_any_token(host: Host, port: int) -> None:
+    """Also one that `openssl rand -base64` made."""
+    token = "a+b/c&d=#%41"
+    (host.root / "token").write_text(token)
+    (host.root / "token").chmod(0o600)
+    host.config.write_text(host.config.read_text().replace("[http]", '[http]\ntoken_file = "token"'))
+    host.start()
+    command = [sys.executable, "-m", "shipper", "status", "-c", str(host.config)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    link = said.splitlines()[-1].removeprefix("page ").strip()
+    assert Visitor(port).ask(link.removeprefix(f"http://127.0.0.1:{port}"))[0] == 200
+    assert Visitor(port, token).ask("/status")[0] == 200
+
+
+def test_a_changed_redaction_covers_what_was_kept_before(host: Host, shop: Visitor) -> None:
+    """As soon as it is in force, although nothing new is read."""
+    host.write("app.log", "WARN pin=1234")
+    eventually(lambda: [event["line"] for event in shop.get("/api/events")["events"]] == ["WARN pin=1234"])
+    host.rules.write_text("[[redact]]\npattern = 'pin=\\d+'\n" + RULES)
+    eventually(lambda: [event["line"] for event in shop.get("/api/events")["events"]] == [None])
 
 
 ASKED_FROM = [

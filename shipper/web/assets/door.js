@@ -3,7 +3,10 @@ const rules = self.trustedTypes ? trustedTypes.createPolicy("door", { createHTML
 const kept = sessionStorage.getItem("token");
 const tried = new URLSearchParams(location.search).get("token");
 const said = document.getElementById("said");
+let entering = false;
 async function enter(token) {
+  if (entering) return;
+  entering = true;
   said.textContent = "";
   try {
     const answer = await fetch("/", { headers: { Authorization: "Bearer " + token }, cache: "no-store" });
@@ -20,6 +23,8 @@ async function enter(token) {
     document.close();
   } catch {
     said.textContent = say("door_no_answer");
+  } finally {
+    entering = false;
   }
 }
 sayAll(document);

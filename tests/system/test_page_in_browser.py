@@ -169,11 +169,12 @@ def test_what_logs_hold_is_text_everywhere(host: tuple[Host, int], browser: Brow
     assert "password=***" in browser.text()
     assert "hunter2" not in browser.text()
     browser.go("overview")
-    browser.see(lambda: "__proto__" in browser.driver.find_element(By.CSS_SELECTOR, ".legend").text)
+    browser.see(lambda: "__proto__" in browser.run("return document.querySelector('.legend')?.textContent ?? ''"))
     browser.go("events")
     browser.see(lambda: HOSTILE[0] in browser.text())
     # the workshop, too, with the lines of the file and with one of the events
-    browser.driver.find_element(By.XPATH, "//button[text()='Try this line']").click()
+    # in one step, for the list is made anew every two seconds
+    browser.run("[...document.querySelectorAll('button')].find((each) => each.textContent === 'Try this line').click()")
     browser.see(lambda: browser.find("ws-toml").text.startswith("[[rule]]"))
     Select(browser.find("mode")).select_by_value("file")
     browser.see(lambda: HOSTILE[1] in browser.find("ws-lines").text)

@@ -33,6 +33,8 @@ class Problem:
         column: column in that line, from 1; None when not known.
         rule: id of the rule the problem is in, if any.
         warning: True when the file still works.
+        path: of the key in the file that it is about; empty when that is not known.
+        variable: the environment variable that is not set, where that is all that is wrong: elsewhere it may be.
     """
 
     file: str
@@ -41,6 +43,8 @@ class Problem:
     column: int | None = None
     rule: str | None = None
     warning: bool = False
+    path: tuple[str | int, ...] = ()
+    variable: str | None = None
 
     def __str__(self) -> str:
         place = self.file

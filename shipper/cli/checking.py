@@ -66,7 +66,7 @@ def examine(rule_files: Sequence[Path], config_file: Path | None) -> Checked:
             problems += warnings
             readable = config
         except ConfigurationError as error:
-            problems += error.problems
+            problems += map(_with_advice, error.problems)
             readable = _readable_part(chosen)
         if not rule_files and readable is not None:
             files, empty = find_rule_files(readable)
@@ -84,6 +84,13 @@ def examine(rule_files: Sequence[Path], config_file: Path | None) -> Checked:
         problems += host_problems(config, rulebook)
         problems += _shared_files(config)
     return Checked(config, rulebook, files, problems)
+
+
+def _with_advice(problem: Problem) -> Problem:
+    if problem.variable is None:
+        return problem
+    said = "; where only the agent has it, check there: `systemctl reload shipper` does, before it changes anything"
+    return dataclasses.replace(problem, message=problem.message + said)
 
 
 def _readable_part(file: Path) -> Config | None:

@@ -12,9 +12,8 @@ from shipper.agent.dead_letters import change
 from shipper.agent.letter_facts import PLACE, event_of, letter_facts, place_facts
 from shipper.backfill.dead_letters import change as change_of_backfills
 from shipper.backfill.store import STORE as STORE_OF_BACKFILLS
-from shipper.cli.config_option import config_option
+from shipper.cli.config_option import config_option, read_for_state
 from shipper.cli.terminal import data, one_line, say, say_error
-from shipper.config.load import default_file, load_config
 from shipper.outbox.reader import StoreReader
 from shipper.printable import printable, printable_path
 
@@ -152,13 +151,13 @@ def _change(
     if all_of_them == bool(shown):
         raise click.UsageError("give ids, or --all")
     letters = {_parsed(each): each for each in shown}
-    config, _ = load_config(config_file or default_file())
+    directory = read_for_state(config_file).config.state_path
     change_those = change_of_backfills if of_backfills else change
     done: set[tuple[str, int]] = set()
     for kind, name in (("refused", deed), ("match", "drop_places")):
         ids = [number for each, number in letters if each == kind]
         if ids or (all_of_them and kind == "refused"):
-            done |= {(kind, number) for number in change_those(config.state_path, name, None if all_of_them else ids)}
+            done |= {(kind, number) for number in change_those(directory, name, None if all_of_them else ids)}
     say(f"{len(done)} dead letters are {did}")
     missing = [each for letter, each in letters.items() if letter not in done]
     for each in missing:
@@ -167,8 +166,8 @@ def _change(
 
 
 def _reader(config_file: Path | None, *, of_backfills: bool) -> StoreReader:
-    config, _ = load_config(config_file or default_file())
-    return StoreReader(config.state_path, STORE_OF_BACKFILLS) if of_backfills else StoreReader(config.state_path)
+    directory = read_for_state(config_file).config.state_path
+    return StoreReader(directory, STORE_OF_BACKFILLS) if of_backfills else StoreReader(directory)
 
 
 def _lines(reader: StoreReader, kind: str, *, as_json: bool) -> Iterator[str]:

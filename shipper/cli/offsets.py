@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 import orjson
 
-from shipper.cli.config_option import config_option
+from shipper.cli.config_option import config_option, read_for_state
 from shipper.cli.terminal import data, say
 from shipper.cloudmonitor import batching
-from shipper.config.load import default_file, load_config
-from shipper.errors import ShipperError
+from shipper.errors import ConfigurationError, ShipperError
 from shipper.outbox.lock import StateLock, holder_of
 from shipper.outbox.reader import StoreReader
 from shipper.outbox.store import Store
@@ -54,8 +53,7 @@ def command() -> None:
 @click.argument("globs", metavar="[GLOB]...", nargs=-1)
 def list_offsets(globs: tuple[str, ...], config_file: Path | None, *, as_json: bool) -> int:
     """List offset, device:inode, source and path of every known file; also while the agent runs."""
-    config, _ = load_config(config_file or default_file())
-    directory = config.state_path
+    directory = read_for_state(config_file).config.state_path
     found: list[Checkpoint] = []
     if (directory / "shipper.db").exists():
         with closing(StoreReader(directory)) as reader:
@@ -101,9 +99,13 @@ def set_offset(path: str, offset: str, config_file: Path | None, *, exact: bool)
       shipper offsets set /var/log/app/app.log 4096
       shipper offsets set /var/log/app/app.log start
     """
-    config, _ = load_config(config_file or default_file())
+    readable = read_for_state(config_file)
+    if wrong := readable.wrong_in("source"):
+        # where a line begins depends on the encoding and the format of its source
+        raise ConfigurationError(wrong)
+    config = readable.config
     full = os.path.abspath(path)
-    with _locked_store(config) as store:
+    with _locked_store(config.state_path) as store:
         try:
             file = LogFile.open(full)
         except (UnreadableError, OSError) as error:
@@ -146,9 +148,9 @@ def forget_offset(path: str, config_file: Path | None) -> int:
     Example:
       shipper offsets forget '/var/log/app/*.log'
     """
-    config, _ = load_config(config_file or default_file())
+    directory = read_for_state(config_file).config.state_path
     full = os.path.abspath(path)
-    with _locked_store(config) as store:
+    with _locked_store(directory) as store:
         known = store.checkpoints()
         # a path that holds glob characters is itself first of all
         found = [each for each in known if each.path == full] or [each for each in known if _fits(full, each.path)]
@@ -169,8 +171,7 @@ def _fits(glob: str, path: str) -> bool:
 
 
 @contextmanager
-def _locked_store(config: Config) -> Iterator[Store]:
-    directory = config.state_path
+def _locked_store(directory: Path) -> Iterator[Store]:
     if not (directory / "shipper.db").exists():
         raise ShipperError(f"there is no store in {directory}: the agent has never run; positions come with its first")
     pid = holder_of(directory)

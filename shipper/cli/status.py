@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from contextlib import closing
@@ -20,7 +21,7 @@ from shipper.agent.stored import Stored, read_stored
 from shipper.cli.config_option import config_option
 from shipper.cli.status_shown import render
 from shipper.cli.terminal import data
-from shipper.config.load import default_file, load_config
+from shipper.config.load import default_file, load_readable
 from shipper.errors import StateError
 from shipper.outbox.lock import holder_of
 from shipper.outbox.reader import StoreReader
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
+    from shipper.config.load import Readable
     from shipper.config.model import Config, SourceTable
     from shipper.events import Checkpoint
 
@@ -67,12 +69,12 @@ def command(
     """
     if quiet and (watch or as_json or everything):
         raise click.UsageError("--quiet goes with no other option but --config")
-    config, _ = load_config(config_file or default_file())
+    readable = load_readable(config_file or default_file())
     everything = everything or bool(globs)
-    status = read_status(config, globs)
+    status = read_status(readable, globs)
 
     def shown(screen: Console | None = None, title: str = "") -> Text:
-        link = None if status.process is None else page_link(config)
+        link = None if status.process is None else page_link(readable.config)
         return render(status, everything=everything, link=link, screen=screen, title=title)
 
     def write(*, indent: bool) -> None:
@@ -92,12 +94,12 @@ def command(
                 at = f"{HOST_CLOCK.now().astimezone():%Y-%m-%d %H:%M:%S}; Ctrl-C ends"
                 live.update(shown(console, at), refresh=True)
                 time.sleep(REFRESH)
-                status = read_status(config, globs)
+                status = read_status(readable, globs)
     else:
         while True:
             write(indent=False)
             time.sleep(REFRESH)
-            status = read_status(config, globs)
+            status = read_status(readable, globs)
     return int(status.health in {Health.UNHEALTHY, Health.STOPPED})
 
 
@@ -114,12 +116,22 @@ def page_link(config: Config) -> str | None:
         return None
 
 
-def read_status(config: Config, globs: Sequence[str]) -> Status:
-    """Ask the agent of a configuration, or read its store when it does not answer.
+def read_status(readable: Readable, globs: Sequence[str]) -> Status:
+    """Ask the agent of a configuration, or read its store when it does not answer; then say what is wrong in the file.
 
     Raises:
         StateError: the state directory or the store cannot be read.
     """
+    status = _read_status(readable.config, globs)
+    wrong = readable.mistakes
+    if status.process is None:
+        # which files there are is told by the sources as they can be read here
+        wrong = tuple(dict.fromkeys((*wrong, *readable.wrong_in("source", "store"))))
+    found = (Finding(Health.DEGRADED, "configuration", str(each)) for each in wrong)
+    return dataclasses.replace(status, findings=(*status.findings, *found))
+
+
+def _read_status(config: Config, globs: Sequence[str]) -> Status:
     directory = config.state_path
     pid = holder_of(directory)
     if pid is None:
@@ -192,6 +204,7 @@ def _found(
                 reason,
                 offset,
                 file.size,
+                file.modified / 1e9,
                 identity=checkpoint.identity if checkpoint else file.identity,
             )
     for checkpoint in checkpoints:

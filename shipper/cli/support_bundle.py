@@ -21,7 +21,7 @@ from shipper.backfill.store import STORE as STORE_OF_BACKFILLS
 from shipper.cli.config_option import config_option
 from shipper.cli.status import read_status
 from shipper.cli.terminal import data, say
-from shipper.config.load import default_file, load_config, read_document
+from shipper.config.load import default_file, load_readable, read_document
 from shipper.config.model import Secret
 from shipper.errors import ConfigurationError, ShipperError
 from shipper.matching.rulebook import find_rule_files, load_rules
@@ -29,6 +29,7 @@ from shipper.matching.rulebook import find_rule_files, load_rules
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from shipper.config.load import Readable
     from shipper.config.model import Config
 
 MASK = "***"
@@ -54,23 +55,23 @@ def command(config_file: Path | None, output: Path | None) -> int:
       shipper support-bundle --output /tmp/shipper.tar.gz
     """
     chosen = config_file or default_file()
-    config: Config | None = None
+    readable: Readable | None = None
     problems: list[str] = []
     try:
-        config, warnings = load_config(chosen)
-        problems += map(str, warnings)
+        readable = load_readable(chosen)
+        problems += map(str, readable.problems)
     except ConfigurationError as error:
         problems += map(str, error.problems)
     stamp = datetime.now(UTC)
     name = f"shipper-support-{stamp:%Y%m%dT%H%M%SZ}"
     target = output or Path(f"{name}.tar.gz")
-    secrets = _secrets(config)
+    secrets = _secrets(None if readable is None else readable.config)
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise click.UsageError(f"--output {target}: {error.strerror}") from None
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as bundle:
-        for member, content in _members(chosen, config, problems):
+        for member, content in _members(chosen, readable, problems):
             masked = _without(content, secrets)
             about = tarfile.TarInfo(f"{name}/{member}")
             about.size, about.mtime, about.mode = len(masked), int(time.time()), 0o600
@@ -80,11 +81,12 @@ def command(config_file: Path | None, output: Path | None) -> int:
     return 0
 
 
-def _members(file: Path, config: Config | None, problems: list[str]) -> Iterator[tuple[str, bytes]]:
+def _members(file: Path, readable: Readable | None, problems: list[str]) -> Iterator[tuple[str, bytes]]:
     """Give names and contents, each as far as it can be had."""
     yield "versions.json", _json(_versions())
     yield "configuration.json", _json(_configuration(file))
-    if config is not None:
+    if readable is not None:
+        config = readable.config
         rule_files, empty = find_rule_files(config)
         problems += map(str, empty)
         try:
@@ -94,7 +96,7 @@ def _members(file: Path, config: Config | None, problems: list[str]) -> Iterator
         for number, each in enumerate(rule_files):
             yield f"rules/{number:03}-{each.name}", _read(each)
         try:
-            yield "status.json", to_json(read_status(config, ()), indent=True)
+            yield "status.json", to_json(read_status(readable, ()), indent=True)
         except ShipperError as error:
             yield "status.txt", f"{error}\n".encode()
         yield "state.json", _json(_state(config))
@@ -162,7 +164,7 @@ def _secrets(config: Config | None) -> list[bytes]:
     found = [keys.access_key_secret.reveal() if isinstance(keys.access_key_secret, Secret) else "", keys.access_key_id]
     if config.cloudmonitor.proxy:
         found.append(urlsplit(config.cloudmonitor.proxy).password)
-    return [each.encode() for each in found if each]
+    return [each.encode() for each in found if each and len(each) > 3]
 
 
 def _without(content: bytes, secrets: list[bytes]) -> bytes:

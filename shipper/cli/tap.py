@@ -10,9 +10,8 @@ import click
 import orjson
 
 from shipper.agent.control import UnansweredError, ask
-from shipper.cli.config_option import config_option
+from shipper.cli.config_option import config_option, read_for_state
 from shipper.cli.terminal import data, say
-from shipper.config.load import default_file, load_config
 from shipper.errors import ShipperError
 from shipper.outbox.lock import holder_of
 
@@ -37,8 +36,7 @@ def command(config_file: Path | None, rule: str | None) -> int:
       shipper tap --rule java-oom
       shipper tap | jq -r .name
     """
-    config, _ = load_config(config_file or default_file())
-    directory = config.state_path
+    directory = read_for_state(config_file).config.state_path
     if holder_of(directory) is None:
         raise ShipperError(f"no agent runs with state_dir {directory}: start it with 'shipper run'")
     after: int | None = None

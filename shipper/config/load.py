@@ -6,13 +6,14 @@ import dataclasses
 import ipaddress
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shipper.config.kinds import is_loopback, split_address
-from shipper.config.model import Config
-from shipper.config.reader import Document, TableReader, literal, parse_document
+from shipper.config.model import Config, HttpTable
+from shipper.config.reader import Document, TableReader, literal, parse_document, suggestion
 from shipper.errors import ConfigurationError, Problem
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from shipper.config.locator import KeyPath
 
+_HOW_TO_NAME_IT = "; name the configuration with -c FILE or $SHIPPER_CONFIG"
 DEFAULT_FILE = Path("/etc/shipper/shipper.toml")
 # hosts that resolve only inside Alibaba Cloud (API reference, section 7.2); `metrichub-cms-` are the public ones
 _VPC_HOST = re.compile(r"metrichub-(?!cms-)(?:inner\.)?[a-z0-9-]+\.aliyun(?:cs)?\.com")
@@ -68,9 +70,70 @@ def load_config(file: Path, environment: Mapping[str, str] | None = None) -> tup
     Raises:
         ConfigurationError: with every problem of the file.
     """
-    document = read_document(file, "; name the configuration with -c FILE or $SHIPPER_CONFIG")
+    document = read_document(file, _HOW_TO_NAME_IT)
     reader = TableReader(document, os.environ if environment is None else environment)
     config = reader.read(Config, document.values)
+    problems = _problems(reader)
+    if config is None or not all(problem.warning for problem in problems):
+        raise ConfigurationError(problems)
+    return dataclasses.replace(config, file=file.absolute()), tuple(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """What can be used of a configuration, whether it is right or not.
+
+    Attributes:
+        config: keys that are wrong have their defaults, and so has all of `[http]` when one of its keys is wrong;
+            sources without a name or paths are left out. `state_dir` is as it was written.
+        problems: all that is wrong, and warnings.
+    """
+
+    config: Config
+    problems: tuple[Problem, ...]
+
+    @property
+    def mistakes(self) -> tuple[Problem, ...]:
+        """What is wrong in the file itself; a variable that is not set here may well be where the agent runs."""
+        return tuple(each for each in self.problems if not each.warning and each.variable is None)
+
+    def wrong_in(self, *tables: str) -> tuple[Problem, ...]:
+        """Give what keeps some tables from being known here, variables that are not set included."""
+        return tuple(each for each in self.problems if not each.warning and each.path[:1] and each.path[0] in tables)
+
+
+def load_readable(file: Path, environment: Mapping[str, str] | None = None) -> Readable:
+    """Read what can be read of a configuration, for those who ask an agent, or its store, how it is.
+
+    They need `state_dir` and little else, and are most needed when something is wrong. An agent that runs goes by what
+    it read before the last edit, and may have variables that are not set here.
+
+    Raises:
+        ConfigurationError: `state_dir` cannot be known; with every problem of the file.
+    """
+    document = read_document(file, _HOW_TO_NAME_IT)
+    reader = TableReader(document, os.environ if environment is None else environment, forgiving=True)
+    config = reader.read(Config, document.values)
+    problems = _problems(reader)
+    if config is None or _hides_state_dir(document, problems):
+        raise ConfigurationError(problems)
+    found = Readable(dataclasses.replace(config, file=file.absolute()), tuple(problems))
+    if found.wrong_in("http"):
+        # half of it would give the link of another page, or another token
+        return dataclasses.replace(found, config=dataclasses.replace(found.config, http=HttpTable()))
+    return found
+
+
+def _hides_state_dir(document: Document, problems: list[Problem]) -> bool:
+    """Tell whether `state_dir` is wrong, or perhaps given under a misspelt name or in another table by mistake."""
+    if "state_dir" in document.values:
+        return any(problem.path == ("state_dir",) for problem in problems)
+    names = [problem.path[-1] for problem in problems if problem.path]
+    return any(isinstance(name, str) and suggestion(name, ["state_dir"]) for name in names)
+
+
+def _problems(reader: TableReader) -> list[Problem]:
+    """Give all that is wrong with what was read, in the order of the file."""
     problems = [
         *reader.problems,
         *_check_sources(reader),
@@ -79,9 +142,7 @@ def load_config(file: Path, environment: Mapping[str, str] | None = None) -> tup
         *_check_credentials(reader),
         *_check_http(reader),
     ]
-    if config is None or not all(problem.warning for problem in problems):
-        raise ConfigurationError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
-    return dataclasses.replace(config, file=file.absolute()), tuple(problems)
+    return sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
 
 
 def _check_sources(reader: TableReader) -> list[Problem]:

@@ -95,7 +95,7 @@ class Document:
     def problem(self, path: KeyPath, message: str, *, rule: str | None = None, warning: bool = False) -> Problem:
         """Say that something is wrong at a key (or at its closest written ancestor)."""
         place = self.locator.find(path)
-        return Problem(self.file, message, place.line, place.column, rule=rule, warning=warning)
+        return Problem(self.file, message, place.line, place.column, rule=rule, warning=warning, path=path)
 
 
 def parse_document(file: str, text: str) -> Document | Problem:
@@ -152,12 +152,22 @@ class TableReader:
             what depends on several keys can be judged in the same go.
     """
 
-    def __init__(self, document: Document, environment: Mapping[str, str] | None = None) -> None:
-        """Read `document`; `${NAME}` comes from `environment`, or is left as it is when that is None."""
+    def __init__(
+        self, document: Document, environment: Mapping[str, str] | None = None, *, forgiving: bool = False
+    ) -> None:
+        """Read a document.
+
+        Args:
+            document: what is read.
+            environment: where `${NAME}` comes from, which is left as it is when that is None.
+            forgiving: take a key that is wrong for one that is left out, and leave out a table without its required
+                keys, so that all else of the document can be used.
+        """
         self.document = document
         self.problems: list[Problem] = []
         self.taken: dict[KeyPath, Any] = {}
         self._environment = environment
+        self._forgiving = forgiving
 
     def read(self, cls: type[T], values: object, path: KeyPath = ()) -> T | None:
         """Make a `cls` of a table; None, and at least one problem, when that cannot be done."""
@@ -176,19 +186,25 @@ class TableReader:
         for name, item in keys.items():
             if name in values:
                 self._read_key(item, values[name], (*path, name), arguments)
-            elif item.default is MISSING and item.default_factory is MISSING:
+            elif _is_required(item):
                 self._report(path, f"the key '{name}' is missing")
+        if self._forgiving:
+            required = (name for name, item in keys.items() if _is_required(item))
+            return cls(**arguments) if all(name in arguments for name in required) else None
         return cls(**arguments) if len(self.problems) == before else None
 
     def _read_key(self, item: dataclasses.Field[Any], value: object, path: KeyPath, out: dict[str, Any]) -> None:
         meta = item.metadata
         if "table" in meta:
-            out[item.name] = self.read(meta["table"], value, path)
+            made = self.read(meta["table"], value, path)
+            if made is not None:
+                out[item.name] = made
         elif "tables" in meta:
             if not isinstance(value, list):
                 self._report(path, f"'{path[-1]}' must be an array of tables: write [[{_dotted(path)}]]")
                 return
-            out[item.name] = tuple(self.read(meta["tables"], each, (*path, n)) for n, each in enumerate(value))
+            each_made = [self.read(meta["tables"], each, (*path, n)) for n, each in enumerate(value)]
+            out[item.name] = tuple(made for made in each_made if made is not None)
         else:
             self._read_value(item, value, path, out)
 
@@ -236,11 +252,16 @@ class TableReader:
                 path,
                 f"'{path[-1]}' holds '${{{name}}}', but the environment variable {name} is not set; "
                 f"set it or give a default: ${{{name}:-...}}",
+                variable=name,
             )
         return expanded
 
-    def _report(self, path: KeyPath, message: str) -> None:
-        self.problems.append(self.document.problem(path, message))
+    def _report(self, path: KeyPath, message: str, variable: str | None = None) -> None:
+        self.problems.append(dataclasses.replace(self.document.problem(path, message), variable=variable))
+
+
+def _is_required(item: dataclasses.Field[Any]) -> bool:
+    return item.default is MISSING and item.default_factory is MISSING
 
 
 def _dotted(path: KeyPath) -> str:

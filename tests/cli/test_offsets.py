@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+
+import pytest
 
 from shipper.cloudmonitor import batching
 from shipper.outbox.lock import StateLock
@@ -63,3 +68,22 @@ def test_a_name_forges_no_line_and_steers_no_terminal(tmp_path: Path) -> None:
         assert r"a\nhealthy\x1b[31m\xff.log" in shown
         assert "\x1b" not in shown
         assert not any(line.startswith("healthy") for line in shown.splitlines())
+
+
+def test_at_rest_too_the_lag_has_an_age(tmp_path: Path) -> None:
+    """How long ago the file with unread bytes was written to; nothing where all is read (6.3)."""
+    log = tmp_path / "a.log"
+    log.write_text("one\ntwo\n")
+    written = time.time() - 3600
+    os.utime(log, (written, written))
+    (tmp_path / "state").mkdir(mode=0o700)
+    Store(tmp_path / "state", batching.encode).close()
+    assert shipper(tmp_path, "offsets", "set", str(log), "start").returncode == 0
+    files = json.loads(shipper(tmp_path, "status", "--json").stdout)["files"]
+    assert files["lag"] == 8
+    assert 3600 <= files["lag_seconds"] < 4000
+    assert datetime.fromisoformat(files["listed"][0]["changed_at"]).timestamp() == pytest.approx(written, abs=1)
+    assert "lag 8 bytes, 1.0 h" in shipper(tmp_path, "status").stdout
+    assert shipper(tmp_path, "offsets", "set", str(log), "end").returncode == 0
+
+    assert json.loads(shipper(tmp_path, "status", "--json").stdout)["files"]["lag_seconds"] == 0

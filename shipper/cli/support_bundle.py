@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import click
 import orjson
@@ -19,10 +18,10 @@ import orjson
 from shipper.agent.status_json import to_json
 from shipper.backfill.store import STORE as STORE_OF_BACKFILLS
 from shipper.cli.config_option import config_option
+from shipper.cli.masking import Masking
 from shipper.cli.status import read_status
 from shipper.cli.terminal import data, say
 from shipper.config.load import default_file, load_readable, read_document
-from shipper.config.model import Secret
 from shipper.errors import ConfigurationError, ShipperError
 from shipper.matching.rulebook import find_rule_files, load_rules
 
@@ -31,9 +30,8 @@ if TYPE_CHECKING:
 
     from shipper.config.load import Readable
     from shipper.config.model import Config
+    from shipper.errors import Problem
 
-MASK = "***"
-_SECRET_KEYS = frozenset({"access_key_id", "access_key_secret"})
 _HOST_FILES = ("/proc/self/limits", "/proc/meminfo", "/proc/self/mountinfo", "/etc/os-release")
 _MOST_BYTES = 256 * 1024
 
@@ -46,8 +44,9 @@ _MOST_BYTES = 256 * 1024
 def command(config_file: Path | None, output: Path | None) -> int:
     """Write status, configuration, rule files and versions into one .tar.gz, which only you may read.
 
-    Keys and passwords are masked. Lines of logs are not in it, but for those in the tests of your rules; paths, host
-    name and event names are. Look into it before you give it away: tar -tzf FILE.
+    Keys and passwords are masked, and whatever stands under a name that is no key. Lines of logs are not in it, but for
+    those in the tests of your rules; paths, host name and event names are. Look into it before you give it away:
+    tar -tzf FILE.
 
     \b
     Examples:
@@ -55,54 +54,55 @@ def command(config_file: Path | None, output: Path | None) -> int:
       shipper support-bundle --output /tmp/shipper.tar.gz
     """
     chosen = config_file or default_file()
-    readable: Readable | None = None
-    problems: list[str] = []
-    try:
-        readable = load_readable(chosen)
-        problems += map(str, readable.problems)
-    except ConfigurationError as error:
-        problems += map(str, error.problems)
     stamp = datetime.now(UTC)
     name = f"shipper-support-{stamp:%Y%m%dT%H%M%SZ}"
     target = output or Path(f"{name}.tar.gz")
-    secrets = _secrets(None if readable is None else readable.config)
     try:
         descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise click.UsageError(f"--output {target}: {error.strerror}") from None
     with os.fdopen(descriptor, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as bundle:
-        for member, content in _members(chosen, readable, problems):
-            masked = _without(content, secrets)
+        for member, content in _members(chosen):
             about = tarfile.TarInfo(f"{name}/{member}")
-            about.size, about.mtime, about.mode = len(masked), int(time.time()), 0o600
-            bundle.addfile(about, io.BytesIO(masked))
+            about.size, about.mtime, about.mode = len(content), int(time.time()), 0o600
+            bundle.addfile(about, io.BytesIO(content))
     say("Keys and passwords are masked. Look into it before you give it away.", "dim")
     data().out(str(target))
     return 0
 
 
-def _members(file: Path, readable: Readable | None, problems: list[str]) -> Iterator[tuple[str, bytes]]:
-    """Give names and contents, each as far as it can be had."""
+def _members(file: Path) -> Iterator[tuple[str, bytes]]:
+    """Give names and contents, each as far as it can be had, without secrets."""
+    masking = Masking(os.environ)
+    configuration = _configuration(file, masking)
+    problems: list[Problem] = []
+    rule_files: list[Path] = []
+    readable: Readable | None = None
+    try:
+        readable = load_readable(file)
+        problems += readable.problems
+        rule_files, empty = find_rule_files(readable.config)
+        problems += empty
+        problems += load_rules(rule_files, readable.config.source)[1]
+    except ConfigurationError as error:
+        problems += error.problems
+    for each in rule_files:
+        _note_secrets(each, masking)
+    # from here on all secrets are known
     yield "versions.json", _json(_versions())
-    yield "configuration.json", _json(_configuration(file))
+    yield "configuration.json", _json(masking.value(configuration))
+    for number, each in enumerate(rule_files):
+        yield f"rules/{number:03}-{each.name}", _encoded(masking.without(_text(each)))
     if readable is not None:
-        config = readable.config
-        rule_files, empty = find_rule_files(config)
-        problems += map(str, empty)
         try:
-            problems += map(str, load_rules(rule_files, config.source)[1])
-        except ConfigurationError as error:
-            problems += map(str, error.problems)
-        for number, each in enumerate(rule_files):
-            yield f"rules/{number:03}-{each.name}", _read(each)
-        try:
-            yield "status.json", to_json(read_status(readable, ()), indent=True)
+            status = orjson.loads(to_json(read_status(readable, ())))
+            yield "status.json", _json(masking.value(status))
         except ShipperError as error:
-            yield "status.txt", f"{error}\n".encode()
-        yield "state.json", _json(_state(config))
-    yield "problems.txt", "".join(f"{each}\n" for each in problems).encode("utf-8", "replace")
+            yield "status.txt", _encoded(masking.without_urls(f"{error}\n"))
+        yield "state.json", _json(masking.value(_state(readable.config)))
+    yield "problems.txt", _encoded(masking.without_urls("".join(f"{each}\n" for each in problems)))
     for path in map(Path, _HOST_FILES):
-        yield f"host/{path.name}", _read(path)
+        yield f"host/{path.name}", _encoded(masking.without(_text(path)))
 
 
 def _versions() -> dict[str, object]:
@@ -118,24 +118,21 @@ def _versions() -> dict[str, object]:
     }
 
 
-def _configuration(file: Path) -> object:
+def _configuration(file: Path, masking: Masking) -> object:
     """Give the configuration as it is written, `${NAME}` and all, with its secrets masked."""
     try:
-        return _masked(read_document(file).values)
+        return masking.configuration(read_document(file).values)
     except ConfigurationError as error:
+        masking.note_text(_read(file).decode("utf-8", "replace"))
         return {"problem": str(error)}
 
 
-def _masked(value: object, key: str = "") -> object:
-    if isinstance(value, dict):
-        return {name: _masked(each, str(name)) for name, each in value.items()}
-    if isinstance(value, list):
-        return [_masked(each, key) for each in value]
-    if key in _SECRET_KEYS:
-        return MASK
-    if key in {"proxy", "endpoint"} and isinstance(value, str) and "@" in value:
-        return f"{MASK}@{value.rpartition('@')[2]}"
-    return value
+def _note_secrets(file: Path, masking: Masking) -> None:
+    """Find secrets that lie in a file of rules by mistake."""
+    try:
+        masking.note_document(read_document(file).values)
+    except ConfigurationError:
+        masking.note_text(_read(file).decode("utf-8", "replace"))
 
 
 def _state(config: Config) -> Mapping[str, object]:
@@ -156,29 +153,22 @@ def _state(config: Config) -> Mapping[str, object]:
     }
 
 
-def _secrets(config: Config | None) -> list[bytes]:
-    """Give what must not stand anywhere, whatever it came from."""
-    if config is None:
-        return []
-    keys = config.cloudmonitor.credentials
-    found = [keys.access_key_secret.reveal() if isinstance(keys.access_key_secret, Secret) else "", keys.access_key_id]
-    if config.cloudmonitor.proxy:
-        found.append(urlsplit(config.cloudmonitor.proxy).password)
-    return [each.encode() for each in found if each and len(each) > 3]
+def _text(path: Path) -> str:
+    return _read(path).decode("utf-8", "surrogateescape")
 
 
-def _without(content: bytes, secrets: list[bytes]) -> bytes:
-    for secret in secrets:
-        content = content.replace(secret, MASK.encode())
-    return content
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _read(path: Path) -> bytes:
+    """Read a file, a long one up to the end of a line: half of a secret would not be found again."""
     try:
         with path.open("rb") as file:
-            return file.read(_MOST_BYTES)
+            content = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        return f"{path}: {error.strerror}\n".encode()
+        return f"{path}: {error.strerror}\n".encode("utf-8", "surrogateescape")
+    return content if len(content) <= _MOST_BYTES else content[: content.rfind(b"\n", 0, _MOST_BYTES) + 1]
 
 
 def _json(value: object) -> bytes:

@@ -175,7 +175,7 @@ def _check_formats(reader: TableReader) -> list[Problem]:
         path: KeyPath = ("source", number)
         given = source.get("multiline")
         wide = str(reader.taken.get((*path, "encoding"), "")).startswith(("utf-16", "utf-32"))
-        container = source.get("format") in {"docker", "cri"}
+        container = source.get("format") in ("docker", "cri")
         if isinstance(given, dict):
             if ("start" in given) == ("preset" in given):
                 said = "'multiline' needs either 'start', a pattern, or 'preset', a language"

@@ -68,7 +68,7 @@ def test_it_holds_what_helps_and_no_secret(installed: Path) -> None:
     assert json.loads(found["status.json"])["findings"][0]["reason"] == "the agent does not run"
     written = json.loads(found["configuration.json"])
     assert written["source"][0]["name"] == "app"
-    assert written["cloudmonitor"]["proxy"] == "***@proxy.example:3128"
+    assert written["cloudmonitor"]["proxy"] == "http://***@proxy.example:3128"
     assert b"ERROR" in found["rules/000-app.toml"]
     everything = b"".join(found.values())
     for secret in (SECRET, KEY, PASSWORD):

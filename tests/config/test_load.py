@@ -282,3 +282,12 @@ def test_which_file_is_read() -> None:
 def test_where_plain_http_is_fine(endpoint: str, fine: bool) -> None:
     """Loopback, and the VPC hosts that the service lists with plain http."""
     assert plain_http_is_fine(endpoint) is fine
+
+
+@pytest.mark.parametrize("value", ["['docker']", "{ a = 'docker' }"])
+def test_a_format_of_another_type_is_said_as_any_other_mistake(tmp_path: Path, value: str) -> None:
+    """Also where its sense beside other keys is judged."""
+    said = refused(written(tmp_path, f"{SOURCE}format = {value}\n"))
+
+    assert len(said) == 1
+    assert said[0].startswith(":4:1: 'format' must be one of \"plain\"")

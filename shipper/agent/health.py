@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from shipper.agent.status import Finding, Health
@@ -13,11 +13,11 @@ from shipper.telemetry import off_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from datetime import datetime
 
     from shipper.agent.status import RuleQueue
     from shipper.agent.trouble import Trouble
     from shipper.tailing.condition import FileCondition
+    from shipper.tailing.skipped import Unreadable
 
 PATIENCE = 60.0
 """Seconds for which trouble that may pass by itself is only `degraded`."""
@@ -44,6 +44,7 @@ class Vitals:
         clock_offset: seconds that the service's clock is ahead; 0 while both agree.
         longest_wait: seconds that a batch waits for its turn at most, for the account has many hosts.
         storms: rules of which more events wait than `storm_backlog`, or were folded.
+        unreadable: what of the sources may not be read.
         stopping: it was told to stop.
     """
 
@@ -60,6 +61,7 @@ class Vitals:
     clock_offset: float = 0.0
     longest_wait: float = 0.0
     storms: tuple[RuleQueue, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
     stopping: bool = False
 
 
@@ -70,7 +72,7 @@ def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Findin
         vitals: how its loops are.
         files: how its files are; None when the reading loop did not say so in time.
     """
-    found = [*_loops(vitals), *_delivery(vitals), *_files(files or ())]
+    found = [*_loops(vitals), *_delivery(vitals), *_unreadable(vitals.unreadable), *_files(files or ())]
     if vitals.store is not None:
         found.append(Finding(Health.UNHEALTHY, "store", vitals.store.reason, vitals.store.since))
     if vitals.pause is not None:
@@ -115,6 +117,21 @@ def _delivery(vitals: Vitals) -> Iterator[Finding]:
         yield Finding(
             Health.UNHEALTHY, "delivery", f"{vitals.waiting} events wait and none of them was delivered", since
         )
+
+
+def unread(each: Unreadable) -> str:
+    """Say what of a source may not be read, why, and what to do."""
+    paths = printable_path(each.path) + (f" and {each.more} more" if each.more else "")
+    if each.is_all:
+        return f"no file of source '{each.source}' can be read: {paths}: {each.reason}"
+    left_out = "what need not be read goes into `exclude`"
+    return f"of source '{each.source}' {paths} cannot be read: {each.reason}; {left_out}"
+
+
+def _unreadable(unreadable: Sequence[Unreadable]) -> Iterator[Finding]:
+    for each in unreadable:
+        health = Health.UNHEALTHY if each.is_all else Health.DEGRADED
+        yield Finding(health, "files", unread(each), datetime.fromtimestamp(each.since, UTC))
 
 
 def _files(files: Sequence[FileCondition]) -> Iterator[Finding]:

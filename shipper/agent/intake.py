@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shipper.tailing.condition import FileCondition
     from shipper.tailing.followed import Followed
     from shipper.tailing.following import Following
+    from shipper.tailing.skipped import Unreadable
     from shipper.tailing.watcher import Watcher
 
 TURN_BYTES = 1024 * 1024
@@ -328,6 +329,11 @@ class Intake:
     def pause(self) -> Trouble | None:
         """Why, and since when, nothing is read."""
         return self._room.trouble
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """What of the sources may not be read, as their last scans saw it."""
+        return tuple(self._following.unreadable.values())
 
     @property
     def engine(self) -> Engine:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
-from shipper.agent.health import INTAKE_STALLED, UPLOADER_STALLED, Vitals, judge
+from shipper.agent.health import INTAKE_STALLED, UPLOADER_STALLED, Vitals, judge, unread
 from shipper.agent.status import Delivery, Process, Queue, Reload, RuleHits, Status, summarise
 from shipper.agent.status_json import to_json
 from shipper.agent.stored import Stored, read_stored
@@ -71,9 +71,10 @@ class Survey:
     def summary(self) -> str:
         """Say in a few words how it is, from what costs nothing to know."""
         trouble = self._intake.store_trouble or self._uploader.store_trouble or self._uploader.trouble
-        pause = self._intake.pause or self._rule_files.trouble
-        reason = trouble or pause
-        return "reading and sending" if reason is None else reason.reason
+        trouble = trouble or self._intake.pause or self._rule_files.trouble
+        if trouble is not None:
+            return trouble.reason
+        return next((unread(each) for each in self._intake.unreadable), "reading and sending")
 
     def answer(self, question: Mapping[str, Any]) -> bytes:
         """Answer `{"ask": "status", "globs": [...]}` with the status as JSON.
@@ -112,6 +113,7 @@ class Survey:
             storms=tuple(
                 rule for rule in stored.queue.rules if rule.events > self._limits.storm_backlog or rule.folded
             ),
+            unreadable=self._intake.unreadable,
             stopping=self._stopping,
         )
         counts, failed = telemetry.counts(), self._uploader.last_trouble

@@ -85,7 +85,7 @@ def _source_warnings(source: SourceTable, rulebook: Rulebook) -> Iterator[str]:
     if rulebook.rules and not any(rule.applies_to(source.name) for rule in rulebook.rules):
         yield "no rule applies to it, so it makes no event"
     seen = discover(source.paths, source.exclude)
-    refused = dict(seen.skipped)
+    refused = {path: skip.reason for path, skip in seen.skipped.items()}
     for path in seen.files:
         try:
             LogFile.open(path).close()

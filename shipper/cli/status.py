@@ -182,8 +182,8 @@ def _found(
     own = frozenset({str(config.state_path)})
     for source in config.source:
         discovery = discover(source.paths, source.exclude, own=own)
-        for path, reason in discovery.skipped.items():
-            yield FileCondition(path, (source.name,), FileState.SKIPPED, reason)
+        for path, skip in discovery.skipped.items():
+            yield FileCondition(path, (source.name,), FileState.SKIPPED, skip.reason)
         for file in discovery.files.values():
             node = file.identity.node
             if node in seen:

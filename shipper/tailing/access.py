@@ -27,7 +27,7 @@ def reason(error: OSError, path: str, files: Files) -> str:
         path: what was asked for.
         files: the file system.
     """
-    if error.errno == errno.EACCES:
+    if error.errno in {errno.EACCES, errno.EPERM}:
         return f"permission denied: {_refusal(path, files)}"
     if error.errno == errno.ELOOP:
         return "its symbolic links form a loop, or there are too many of them; make the link lead to a file"

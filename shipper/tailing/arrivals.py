@@ -9,6 +9,7 @@ from shipper.printable import printable_path
 from shipper.tailing.copies import SURE_BYTES, is_beginning
 from shipper.tailing.files import MAGIC_BYTES, UnreadableError, compression_of
 from shipper.tailing.identity import HEAD_BYTES
+from shipper.tailing.skipped import Skip, Why
 from shipper.tailing.surroundings import log_of
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Arrivals:
         ]
         return sorted(arrivals, key=lambda file: (log_of(file.path) != file.path, -file.modified))
 
-    def resume(self, source: SourceTable, arrivals: Sequence[Found], skipped: dict[str, str], now: float) -> None:
+    def resume(self, source: SourceTable, arrivals: Sequence[Found], skipped: dict[str, Skip], now: float) -> None:
         """Take up the known files; another file's position under the same inode is void (hazards 1.7, 1.3)."""
         register = self._register
         void = []
@@ -144,7 +145,7 @@ class Arrivals:
         file: Found,
         replaced: Followed | None,
         originals: Originals,
-        skipped: dict[str, str],
+        skipped: dict[str, Skip],
         now: float,
     ) -> Followed | None:
         """Follow a file that nobody knows, or say why not.
@@ -168,10 +169,11 @@ class Arrivals:
         known = position is not None and not self._is_unsure(position, source)
         if known or self._rests.is_looking_for(node):
             if file.path not in skipped and node not in register.waiting:
-                skipped[file.path] = "the rest of what this file held before is being looked for"
+                said = "the rest of what this file held before is being looked for"
+                skipped[file.path] = Skip(said, Why.UNDECIDED)
             return None
         if (kind := self._archive(file)) is not None:
-            skipped[file.path] = _COMPRESSED.format(kind)
+            skipped[file.path] = Skip(_COMPRESSED.format(kind))
             return None
         opened = register.open_found(file, source, skipped, now)
         if opened is None:
@@ -180,17 +182,20 @@ class Arrivals:
             kind = self._compression(opened, file)
             never_seen = self._first_scans.was_there(source, node) and self._first_scans.is_unknown(source)
             if kind is not None:
-                skipped[file.path] = _COMPRESSED.format(kind)
+                skipped[file.path] = Skip(_COMPRESSED.format(kind))
             elif not never_seen and register.copies.may_be_one(opened, file, originals, now):
-                skipped[file.path] = "perhaps a copy of a followed file; waiting to see"
+                skipped[file.path] = Skip("perhaps a copy of a followed file; waiting to see", Why.UNDECIDED)
             elif self._rests.may_be_found_in(file.path, opened):
-                skipped[file.path] = "perhaps the rest of a file that is being looked for; waiting to see"
+                said = "perhaps the rest of a file that is being looked for; waiting to see"
+                skipped[file.path] = Skip(said, Why.UNDECIDED)
             elif not never_seen and _is_any_rewritten(opened, originals):
                 # truncated while it was compared: its reader has to notice first
-                register.cannot_read(file, source, skipped, "perhaps a copy of a truncated file; waiting to see")
+                skip = Skip("perhaps a copy of a truncated file; waiting to see", Why.UNDECIDED)
+                register.cannot_read(file, source, skipped, skip)
             elif (original := self._closed_original(opened, file)) is not None:
                 named = printable_path(original)
-                skipped[file.path] = f"perhaps a copy of {named}, which is not open now; waiting to see"
+                said = f"perhaps a copy of {named}, which is not open now; waiting to see"
+                skipped[file.path] = Skip(said, Why.UNDECIDED)
             else:
                 return self._follow(opened, file, source, replaced, now)
         except OSError as error:

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from shipper.tailing.skipped import Why
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -19,7 +21,7 @@ class FileState(enum.Enum):
     """What is done with a file now.
 
     Attributes:
-        FAILING: it cannot be read (I/O error, vanished); it is tried again (hazard 2.4).
+        FAILING: it cannot be read or looked at (I/O error, vanished); it is tried again (hazard 2.4).
         PAUSED: it has more to read, but reading waits for room in the queue or on the disk.
         READING: it has more to read, and that is being read.
         WAITING: only an unfinished line or record is left; it is taken when it ends, or after its time-out.
@@ -88,12 +90,21 @@ def conditions(following: Following, now: float) -> list[FileCondition]:
         now: monotonic seconds.
     """
     failures = following.failures
+    refused = {
+        path: skip.reason
+        for skipped in following.skipped.values()
+        for path, skip in skipped.items()
+        if skip.why is Why.REFUSED
+    }
     found = [_open_condition(followed, now, failures.get(followed.node)) for followed in following.files.values()]
     shown = {condition.path for condition in found}
     for position in following.positions:
         failure = failures.get(position.identity.node)
-        state = FileState.CLOSED if failure is None else FileState.FAILING
-        reason = failure.reason if failure else "its position is known; it is not open now"
+        state, reason = FileState.CLOSED, "its position is known; it is not open now"
+        if failure is not None:
+            state, reason = FileState.FAILING, failure.reason
+        elif position.path in refused:
+            state, reason = FileState.SKIPPED, refused[position.path]
         shown.add(position.path)
         found.append(
             FileCondition(position.path, (position.source,), state, reason, position.offset, identity=position.identity)
@@ -106,9 +117,10 @@ def conditions(following: Following, now: float) -> list[FileCondition]:
 
 def _skipped(following: Following, shown: set[str]) -> Iterator[FileCondition]:
     for source, skipped in following.skipped.items():
-        for path, reason in skipped.items():
+        for path, skip in skipped.items():
             if path not in shown:
-                yield FileCondition(path, (source,), FileState.SKIPPED, reason)
+                state = FileState.FAILING if skip.why is Why.FAILING else FileState.SKIPPED
+                yield FileCondition(path, (source,), state, skip.reason)
 
 
 def _open_condition(followed: Followed, now: float, failure: Failure | None) -> FileCondition:

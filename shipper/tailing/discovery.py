@@ -23,6 +23,7 @@ from shipper.events import FileIdentity, Node
 from shipper.tailing import access, links
 from shipper.tailing.files import HOST_FILES, Listing
 from shipper.tailing.globs import ANY_DEPTH, excludes, glob_of, has_magic, name_pattern
+from shipper.tailing.skipped import Skip, why
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,14 +66,14 @@ class Discovery:
 
     Attributes:
         files: by path, in the order of the globs.
-        skipped: reason by path, or by glob, for what is not followed though a glob asks for it.
+        skipped: why by path, or by glob, what is not followed though a glob asks for it.
         directories: those in which files are looked for, for the watcher.
         entries: all names in each directory that was listed, with their inodes, links' own.
         moving: directories in which names changed while they were looked at: a file may be under none that was seen.
     """
 
     files: dict[str, Found] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, Skip] = field(default_factory=dict)
     directories: set[str] = field(default_factory=set)
     entries: dict[str, Mapping[str, int]] = field(default_factory=dict)
     moving: set[str] = field(default_factory=set)
@@ -149,14 +150,14 @@ class _Walk:
             below += [(path, at + step, depth + 1) for path in self._directories(directory, part)]
             for place in below:
                 if place[2] > MAX_DEPTH:
-                    self.seen.skipped[place[0]] = (
+                    self.seen.skipped[place[0]] = Skip(
                         f"it lies more than {MAX_DEPTH} directories below {glob.fixed}; name it in `paths` to read it"
                     )
                 elif place[:2] not in met:
                     met.add(place[:2])
                     waiting.append(place)
         if self._is_full:
-            self.seen.skipped[pattern] = (
+            self.seen.skipped[pattern] = Skip(
                 f"the source's globs lead into more than {self._max_directories} directories; the rest is not read: "
                 "name the directories you mean, or exclude some"
             )
@@ -254,7 +255,7 @@ class _Walk:
             return False
         holder = self._status(directory)
         if holder is None or not links.is_trusted(holder, status, target):
-            self.seen.skipped[path] = links.REFUSED
+            self.seen.skipped[path] = Skip(links.REFUSED)
             return False
         return not self._is_own(path)
 
@@ -281,9 +282,9 @@ class _Walk:
         if stat.S_ISDIR(status.st_mode):
             return True
         if not stat.S_ISREG(status.st_mode):
-            self.seen.skipped[path] = "not a regular file"
+            self.seen.skipped[path] = Skip("not a regular file")
         elif is_link and not self._is_trusted(path, link, status):
-            self.seen.skipped[path] = links.REFUSED
+            self.seen.skipped[path] = Skip(links.REFUSED)
         else:
             self.seen.files[path] = self._found(path, status, pattern)
         return inode is None or inode == link.st_ino
@@ -302,7 +303,7 @@ class _Walk:
         """Note why a path could not be looked at or listed; one that is not there is no refusal and gives False."""
         if isinstance(error, (FileNotFoundError, NotADirectoryError)):
             return False
-        self.seen.skipped[path] = said + access.reason(error, path, self._files)
+        self.seen.skipped[path] = Skip(said + access.reason(error, path, self._files), why(error.errno))
         return True
 
     def _note_dangling(self, path: str) -> bool:
@@ -311,7 +312,7 @@ class _Walk:
             self._files.status(path, follow=False)
         except OSError:
             return False
-        self.seen.skipped[path] = "a link to a file that is not there"
+        self.seen.skipped[path] = Skip("a link to a file that is not there")
         return True
 
     def _list(self, directory: str) -> Listing:

@@ -30,6 +30,7 @@ from shipper.tailing.originals import Originals
 from shipper.tailing.register import Register
 from shipper.tailing.rests import Rests
 from shipper.tailing.sightings import Sightings
+from shipper.tailing.skipped import Skipped
 from shipper.tailing.succession import Succession
 from shipper.tailing.surroundings import Surroundings
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from shipper.tailing.followed import Followed
     from shipper.tailing.positions import Positions
     from shipper.tailing.register import Failure
+    from shipper.tailing.skipped import Skip, Unreadable
 
 MAX_OPEN = 2048
 PURGE_INTERVAL = 600.0
@@ -55,7 +57,6 @@ class Following:
         sources: in the order of the configuration; the first one of those that match a file says how it is read.
         files: the open files.
         positions: where the files were left that are not open.
-        skipped: why paths are not read, by source name and path.
         directories: those the last scan listed, by source name.
     """
 
@@ -112,7 +113,7 @@ class Following:
         self._sightings = Sightings(self._register, self._rests, self._families)
         self._first_scans = FirstScans(scanned)
         self._arrivals = Arrivals(self._register, self._rests, self._families, self._first_scans, self._succession)
-        self.skipped: dict[str, dict[str, str]] = {}
+        self._skipped = Skipped(wall)
         self.directories: dict[str, set[str]] = {}
         self._seen: dict[str, dict[str, Found]] = {}
         self._files = files
@@ -133,6 +134,16 @@ class Following:
     def positions(self) -> Positions:
         """Where the files were left that are not open."""
         return self._register.positions
+
+    @property
+    def skipped(self) -> Mapping[str, Mapping[str, Skip]]:
+        """Why paths are not read, by source name and path."""
+        return self._skipped.by_source
+
+    @property
+    def unreadable(self) -> Mapping[str, Unreadable]:
+        """What may not be read, by source name; any thread may ask."""
+        return self._skipped.unreadable
 
     @property
     def failures(self) -> Mapping[Node, Failure]:
@@ -210,7 +221,7 @@ class Following:
         register.copies.keep(there)
         self._arrivals.keep(there)
         self._arrivals.tell_rest(source)
-        self._tell_skipped(source, discovery.skipped)
+        self._skipped.note(source.name, discovery.skipped, is_any_read=self._is_any_read(source, discovery.skipped))
         self._bury(now)
         return bool(arrivals)
 
@@ -307,8 +318,9 @@ class Following:
             if followed.gone_at is None and not followed.held and {s.name for s in followed.sources} - unchanged:
                 self._register.put_away(followed)
         for name in set(self._register.found) - unchanged:
-            for known in (self._register.found, self.skipped, self.directories, self._seen):
+            for known in (self._register.found, self.directories, self._seen):
                 known.pop(name, None)
+            self._skipped.forget(name)
         self._first_scans.keep(unchanged)
 
     def close(self) -> None:
@@ -348,11 +360,8 @@ class Following:
                 self.positions.miss(position, now, purge=there[directory])
         self._families.forget()
 
-    def _tell_skipped(self, source: SourceTable, skipped: dict[str, str]) -> None:
-        before = self.skipped.get(source.name, {})
-        news = [(path, reason) for path, reason in skipped.items() if before.get(path) != reason]
-        for number, (path, reason) in enumerate(news):
-            telemetry.file_skipped(path, source.name, reason, quietly=number >= telemetry.FEW)
-        if len(news) > telemetry.FEW:
-            telemetry.more_files_skipped(source.name, len(news) - telemetry.FEW)
-        self.skipped[source.name] = skipped
+    def _is_any_read(self, source: SourceTable, skipped: Collection[str]) -> bool:
+        """Tell whether some file of a source is read, though it be open only, or will be when its turn comes."""
+        if any(file.path not in skipped for file in self._register.found[source.name].values()):
+            return True
+        return any(source.name in followed.seen_by for followed in self.files.values())

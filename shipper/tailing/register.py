@@ -22,6 +22,7 @@ from shipper.tailing.formats import assembler_of
 from shipper.tailing.globs import path_pattern
 from shipper.tailing.positions import Positions
 from shipper.tailing.sequels import part
+from shipper.tailing.skipped import Skip, Why, why
 from shipper.tailing.tailer import Tailer
 
 if TYPE_CHECKING:
@@ -162,12 +163,12 @@ class Register:
         self.waiting = {node: entry for node, entry in self.waiting.items() if entry[0] != source.name}
         self.shut = {node: entry for node, entry in self.shut.items() if entry[0] != source.name}
 
-    def open_found(self, file: Found, source: SourceTable, skipped: dict[str, str], now: float) -> LogFile | None:
+    def open_found(self, file: Found, source: SourceTable, skipped: dict[str, Skip], now: float) -> LogFile | None:
         """Open a found file, or note why it cannot be, or that it waits for a descriptor."""
         node = file.identity.node
         failure = self.failures.get(node)
         if failure is not None and now < failure.until:
-            self.cannot_read(file, source, skipped, f"cannot be read: {failure.reason}; tried again later")
+            self.cannot_read(file, source, skipped, _failing(failure.reason))
             return None
         if not self.make_room(now):
             self.waiting[node] = (source.name, file)
@@ -179,7 +180,8 @@ class Register:
                 self._max_open = max(FEWEST_OPEN, len(self.open) - len(self.open) // SPARE_SHARE - 1)
                 self.waiting[node] = (source.name, file)
             else:
-                self.cannot_read(file, source, skipped, access.open_reason(error, file.path, self.host))
+                skip = Skip(access.open_reason(error, file.path, self.host), why(error.number))
+                self.cannot_read(file, source, skipped, skip)
             return None
         if opened.identity.node != node:
             opened.close()
@@ -187,14 +189,14 @@ class Register:
             return None
         return opened
 
-    def cannot_read(self, file: Found, source: SourceTable, skipped: dict[str, str], reason: str) -> None:
+    def cannot_read(self, file: Found, source: SourceTable, skipped: dict[str, Skip], skip: Skip) -> None:
         """Note that a found file cannot be opened or read now."""
-        skipped[file.path] = reason
+        skipped[file.path] = skip
         self.shut[file.identity.node] = (source.name, file)
 
-    def fail_found(self, file: Found, source: SourceTable, skipped: dict[str, str], reason: str, now: float) -> None:
+    def fail_found(self, file: Found, source: SourceTable, skipped: dict[str, Skip], reason: str, now: float) -> None:
         """Note that a found file can be opened and not read; it is tried again, later each time (hazard 2.3)."""
-        self.cannot_read(file, source, skipped, f"cannot be read: {reason}; tried again later")
+        self.cannot_read(file, source, skipped, _failing(reason))
         self._back_off(file.identity.node, file.path, reason, now)
 
     def _back_off(self, node: Node, path: str, reason: str, now: float) -> Failure:
@@ -307,3 +309,7 @@ class Register:
         if file is not None:
             file.close()
         return file is not None
+
+
+def _failing(reason: str) -> Skip:
+    return Skip(f"cannot be read: {reason}; tried again later", Why.FAILING)

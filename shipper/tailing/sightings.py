@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from shipper.config.model import SourceTable
     from shipper.events import Node
@@ -27,7 +27,7 @@ class Sightings:
         self._families = families
 
     def note(
-        self, source: SourceTable, found: Mapping[Node, Found], unlisted: Mapping[str, str], now: float
+        self, source: SourceTable, found: Mapping[Node, Found], unlisted: Collection[str], now: float
     ) -> set[Followed]:
         """Note what became of the open files; gives those whose name changed or went."""
         moved = set()

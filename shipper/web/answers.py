@@ -111,7 +111,7 @@ def _healthz(site: Site, _: Request) -> Answer:
 
 def _readyz(site: Site, _: Request) -> Answer:
     """Tell whether the agent does its work: what `shipper status` exits with 0 for."""
-    # no file makes it unhealthy, and a loop that is busy must not keep a probe waiting for its files
+    # which files may not be read is known from their last scans: no probe waits for a loop that is busy
     found = site.agent.survey.status(with_files=False).findings
     return _verdict([finding.reason for finding in found if finding.health is Health.UNHEALTHY])
 

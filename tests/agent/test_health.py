@@ -13,6 +13,7 @@ from shipper.agent.health import INTAKE_STALLED, PATIENCE, UPLOADER_STALLED, Vit
 from shipper.agent.status import Health
 from shipper.agent.trouble import Trouble
 from shipper.tailing.condition import FileCondition, FileState
+from shipper.tailing.skipped import Unreadable
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 WELL = Vitals(NOW, intake_age=0.1, uploader_age=0.1, unsettled_for=0.1, waiting=5)
@@ -70,6 +71,25 @@ def test_files_that_cannot_be_read_degrade_and_name_one() -> None:
     assert said(WELL, [idle]) == []
     assert said(WELL, [idle, *failing]) == [("files", Health.DEGRADED)]
     assert judge(WELL, [idle, *failing])[0].reason == "/l/1.log and 1 more cannot be read: Stale file handle"
+
+
+def test_files_that_may_not_be_read_degrade_and_a_source_without_any_other_is_unhealthy() -> None:
+    """Each source says which, how many, since when, and what to do; the list of files is not needed (hazard 10.1)."""
+    since = NOW.timestamp() - 60
+    some = Unreadable("app", "/l/1.log", 1, "permission denied: allow it", is_all=False, since=since)
+    nothing = Unreadable("db", "/d", 0, "permission denied: let it in", is_all=True, since=since)
+    vitals = dataclasses.replace(WELL, unreadable=(some, nothing))
+
+    assert said(vitals, None) == [("files", Health.UNHEALTHY), ("files", Health.DEGRADED)]
+    worst, other = judge(vitals, None)
+    assert worst.reason == "no file of source 'db' can be read: /d: permission denied: let it in"
+    assert other.reason == (
+        "of source 'app' /l/1.log and 1 more cannot be read: permission denied: allow it; "
+        "what need not be read goes into `exclude`"
+    )
+    assert worst.since == other.since == NOW - timedelta(seconds=60)
+    skipped = FileCondition("/l/1.log.gz", ("app",), FileState.SKIPPED, "compressed (gzip)")
+    assert said(WELL, [skipped]) == []
 
 
 def test_nothing_to_send_is_no_stall() -> None:

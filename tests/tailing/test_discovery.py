@@ -18,6 +18,7 @@ from shipper.tailing import discovery, links
 from shipper.tailing.discovery import Discovery, discover
 from shipper.tailing.files import HOST_FILES, Listing, LogFile
 from shipper.tailing.globs import literal
+from shipper.tailing.skipped import Skip, Why
 
 NOBODY = 65534
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="files of another user can only be made by root")
@@ -217,9 +218,9 @@ def test_only_regular_files_are_found(tmp_path: Path) -> None:
 
     assert list(found.files) == [str(tmp_path / "a.log")]
     assert found.skipped == {
-        str(tmp_path / "pipe.log"): "not a regular file",
-        str(tmp_path / "gone.log"): "a link to a file that is not there",
-        str(tmp_path / "device.log"): "not a regular file",
+        str(tmp_path / "pipe.log"): Skip("not a regular file"),
+        str(tmp_path / "gone.log"): Skip("a link to a file that is not there"),
+        str(tmp_path / "device.log"): Skip("not a regular file"),
     }
 
 
@@ -254,7 +255,7 @@ def test_a_loop_of_links_has_a_reason(tmp_path: Path, glob: str) -> None:
     found = seen(tmp_path, glob)
 
     assert not found.files
-    assert "symbolic links form a loop" in found.skipped[f"{tmp_path}/loop.log"]
+    assert "symbolic links form a loop" in found.skipped[f"{tmp_path}/loop.log"].reason
 
 
 @needs_root
@@ -269,7 +270,7 @@ def test_a_link_to_what_is_not_its_owners_is_refused(tmp_path: Path, glob: str) 
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     found = seen(tmp_path, glob, "theirs/y.log")
 
-    assert found.skipped == {str(link): links.REFUSED}
+    assert found.skipped == {str(link): Skip(links.REFUSED)}
     assert list(found.files) == [str(own)]
 
 
@@ -295,7 +296,7 @@ def test_a_directory_link_that_a_wildcard_leads_to_obeys_the_same_rule(tmp_path:
     found = seen(tmp_path, glob)
 
     assert f"{link}/x.log" not in found.files
-    assert found.skipped == {str(link): links.REFUSED}
+    assert found.skipped == {str(link): Skip(links.REFUSED)}
     assert names(tmp_path, "app/current/x.log") == ["app/current/x.log"]
     os.chown(tmp_path / "secret", NOBODY, NOBODY)
     assert f"{link}/x.log" in seen(tmp_path, glob).files
@@ -368,7 +369,7 @@ def test_the_number_of_directories_is_bounded(tmp_path: Path) -> None:
     found = discover([glob], (), max_directories=6)
 
     assert list(found.files) == [f"{tmp_path}/near/a.log"]
-    assert "more than 6 directories" in found.skipped[glob]
+    assert "more than 6 directories" in found.skipped[glob].reason
     assert list(discover([glob], (), max_directories=42).skipped) == [glob]
     assert discover([glob], (), max_directories=43).skipped == {}
 
@@ -398,8 +399,16 @@ def test_a_directory_that_vanishes_while_its_link_is_judged(tmp_path: Path) -> N
     assert [*seen(tmp_path, "*/*.log", files=files).files] == [f"{tmp_path}/y/a.log"]
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.ENAMETOOLONG])
-def test_what_cannot_be_looked_at_has_a_reason_and_stops_nothing(tmp_path: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "why"),
+    [
+        (errno.EIO, Why.FAILING),
+        (errno.ESTALE, Why.FAILING),
+        (errno.ENAMETOOLONG, Why.OTHER),
+        (errno.EPERM, Why.REFUSED),
+    ],
+)
+def test_what_cannot_be_looked_at_has_a_reason_and_stops_nothing(tmp_path: Path, number: int, why: Why) -> None:
     """A failing directory or file is said, the others are found, and it is found again when it is back (2.3, 2.4)."""
     make(tmp_path, "a/1.log", "b/2.log", "b/3.log")
     files = WatchedFiles()
@@ -408,7 +417,8 @@ def test_what_cannot_be_looked_at_has_a_reason_and_stops_nothing(tmp_path: Path,
 
     assert list(found.files) == [f"{tmp_path}/b/3.log"]
     assert set(found.skipped) == {f"{tmp_path}/a", f"{tmp_path}/b/2.log"}
-    assert found.skipped[f"{tmp_path}/a"].startswith("the directory cannot be listed: ")
+    assert {skip.why for skip in found.skipped.values()} == {why}
+    assert found.skipped[f"{tmp_path}/a"].reason.startswith("the directory cannot be listed: ")
     assert len(seen(tmp_path, "**/*.log", files=files).files) == 3
 
 
@@ -435,9 +445,11 @@ def test_a_refused_directory_says_who_may_do_what_about_it(open_path: Path) -> N
 
     assert list(found.files) == [f"{open_path}/unlisted/b.log"]
     assert set(found.skipped) == {f"{open_path}/{each}" for each in ("closed/deep", "closed/deep/a.log", "unlisted")}
-    assert f"the directory {open_path}/closed (mode 0700, owner root" in found.skipped[f"{open_path}/closed/deep/a.log"]
-    assert f"setfacl -m u:nobody:x {open_path}/closed" in found.skipped[f"{open_path}/closed/deep"]
-    assert f"setfacl -m u:nobody:rx {open_path}/unlisted" in found.skipped[f"{open_path}/unlisted"]
+    assert {skip.why for skip in found.skipped.values()} == {Why.REFUSED}
+    said = {path.removeprefix(f"{open_path}/"): skip.reason for path, skip in found.skipped.items()}
+    assert f"the directory {open_path}/closed (mode 0700, owner root" in said["closed/deep/a.log"]
+    assert f"setfacl -m u:nobody:x {open_path}/closed" in said["closed/deep"]
+    assert f"setfacl -m u:nobody:rx {open_path}/unlisted" in said["unlisted"]
     (open_path / "closed").chmod(0o755)
     (open_path / "unlisted").chmod(0o755)
     with as_nobody():

@@ -15,6 +15,7 @@ import pytest
 from shipper import telemetry
 from shipper.config.model import SourceTable
 from shipper.events import Block, Checkpoint
+from shipper.tailing.condition import FileState, conditions
 from shipper.tailing.copies import COPY_PATIENCE
 from shipper.tailing.followed import UNLINKED_SILENCE
 from shipper.tailing.following import Following
@@ -401,7 +402,7 @@ def test_compressed_files_in_the_glob_are_left_alone(tmp_path: Path) -> None:
     host.scan()
 
     assert host.lines == ["1"]
-    assert "compressed (gzip)" in host.following.skipped["app"][str(tmp_path / "a.log.2")]
+    assert "compressed (gzip)" in host.following.skipped["app"][str(tmp_path / "a.log.2")].reason
     host.following.close()
 
 
@@ -711,17 +712,74 @@ def test_permission_that_is_missing_for_a_while(open_path: Path) -> None:
         writer.write("2\n")
         scan_as_nobody(host)
         assert host.lines == ["1", "2"]
+        assert host.following.unreadable == {}
         host.restart()
         writer.write("3\n")
         for _ in range(3):
             scan_as_nobody(host)
     assert host.lines == ["1", "2"]
-    assert "the file (mode 0000" in host.following.skipped["app"][str(log)]
+    assert "the file (mode 0000" in host.following.skipped["app"][str(log)].reason
+    (told,) = conditions(host.following, host.clock)
+    assert (told.state, told.offset) == (FileState.SKIPPED, 4)
+    assert "the file (mode 0000" in told.reason
     log.chmod(0o644)
     scan_as_nobody(host)
+    assert host.following.unreadable == {}
     host.following.close()
 
     assert host.lines == ["1", "2", "3"]
+
+
+def test_what_may_not_be_read_is_known_of_each_source(open_path: Path) -> None:
+    """The first path and how many more; other reasons to leave a file out are none of it, nor do they make good for it.
+
+    A directory that may not be listed any more leaves open files being read: then not all of the source is shut.
+    """
+    host = Host(open_path, "*")
+    (open_path / "0.gz").write_bytes(gzip.compress(b"old\n"))
+    (open_path / "1.log").symlink_to(open_path / "nowhere")
+    host.write("2.log", "2")
+    host.write("3.log", "3")
+    for name, mode in (("0.gz", 0o644), ("2.log", 0), ("3.log", 0)):
+        (open_path / name).chmod(mode)
+    scan_as_nobody(host)
+    before = host.following.unreadable
+    told = before["app"]
+    assert (told.source, told.path, told.more, told.is_all) == ("app", str(open_path / "2.log"), 1, True)
+    assert "setfacl" in told.reason
+
+    (open_path / "2.log").chmod(0o644)
+    scan_as_nobody(host)
+    told = host.following.unreadable["app"]
+    assert (told.path, told.more, told.is_all) == (str(open_path / "3.log"), 0, False)
+    assert before["app"].more == 1
+    scan_as_nobody(host)
+    assert host.following.unreadable["app"] is told
+    open_path.chmod(0o700)
+    scan_as_nobody(host)
+    told = host.following.unreadable["app"]
+    assert (told.path, told.more, told.is_all) == (str(open_path), 0, False)
+    assert host.lines == ["2"]
+    open_path.chmod(0o755)
+    host.following.reconfigure([])
+    assert host.following.unreadable == {}
+    host.following.close()
+
+
+def test_a_file_that_is_about_to_be_read_keeps_a_source_from_being_shut(open_path: Path) -> None:
+    """A copy that is looked at for a few seconds is no reason to alarm."""
+    host = Host(open_path, "*.log")
+    host.write("a.log", *(f"{number}" for number in range(500)))
+    (open_path / "a.log").chmod(0o644)
+    scan_as_nobody(host)
+    shutil.copy(open_path / "a.log", open_path / "b.log")
+    (open_path / "b.log").chmod(0o644)
+    host.write("c.log", "shut")
+    (open_path / "c.log").chmod(0)
+    (open_path / "a.log").unlink()
+    scan_as_nobody(host)
+    assert not host.following.unreadable["app"].is_all
+    host.following.close()
 
 
 def cri_part(tag: str, text: str) -> str:

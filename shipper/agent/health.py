@@ -40,6 +40,7 @@ class Vitals:
         store: why the store cannot be read or written.
         delivery: why events cannot be delivered.
         rules: why the rules are not what their files say.
+        configuration: why not all that the configuration says is in force.
         aside: ids of rules that are set aside, for they take too long.
         clock_offset: seconds that the service's clock is ahead; 0 while both agree.
         longest_wait: seconds that a batch waits for its turn at most, for the account has many hosts.
@@ -57,6 +58,7 @@ class Vitals:
     store: Trouble | None = None
     delivery: Trouble | None = None
     rules: Trouble | None = None
+    configuration: tuple[Trouble, ...] = ()
     aside: frozenset[str] = frozenset()
     clock_offset: float = 0.0
     longest_wait: float = 0.0
@@ -79,6 +81,7 @@ def judge(vitals: Vitals, files: Sequence[FileCondition] | None) -> tuple[Findin
         found.append(_lasting("reading", f"reading pauses: {vitals.pause.reason}", vitals.pause, vitals.now))
     if vitals.rules is not None:
         found.append(Finding(Health.DEGRADED, "rules", vitals.rules.reason, vitals.rules.since))
+    found += [Finding(Health.DEGRADED, "configuration", each.reason, each.since) for each in vitals.configuration]
     if vitals.aside:
         said = f"set aside, for they take too long again and again: {', '.join(sorted(vitals.aside))}"
         found.append(Finding(Health.DEGRADED, "rules", said))

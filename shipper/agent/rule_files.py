@@ -69,14 +69,13 @@ class RuleFiles:
         )
         return used
 
-    def reread(self, config: Config) -> Rulebook | None:
-        """Read the rules again; None when they are not fit, and told why."""
+    def reread(self, config: Config) -> Rulebook | Trouble:
+        """Read the rules again; gives why they are not fit when they are not, which is told."""
         rulebook, problems, _ = self._read(config)
         if rulebook is not None and self._kept and not rulebook.documents:
             problems = [Problem(str(config.file or "the configuration"), "no rule file is there any more")]
         if rulebook is None or problems:
-            self._refuse(problems, "the last good rules are")
-            return None
+            return self._refuse(problems, "the last good rules are")
         self.trouble, self.since = None, HOST_CLOCK.now()
         self.keep(rulebook)
         return rulebook
@@ -122,12 +121,14 @@ class RuleFiles:
             return None, error.problems, ()
         return rulebook, _failures(rulebook), warnings
 
-    def _refuse(self, problems: Sequence[Problem], in_force: str) -> None:
+    def _refuse(self, problems: Sequence[Problem], in_force: str) -> Trouble:
         errors = [problem for problem in problems if not problem.warning]
         for problem in errors:
             telemetry.rules_refused(str(problem), in_force)
         more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-        self.trouble = Trouble(f"the rule files are not fit, {in_force} in force: {errors[0]}{more}", HOST_CLOCK.now())
+        said = f"the rule files are not fit, {in_force} in force: {errors[0]}{more}"
+        self.trouble = trouble = Trouble(said, HOST_CLOCK.now())
+        return trouble
 
     def _before(self, config: Config) -> Rulebook | None:
         documents = self._last_good.read()

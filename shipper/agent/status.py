@@ -146,17 +146,19 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reload:
-    """Which rules are in force.
+    """Which rules are in force, and whether the configuration is.
 
     Attributes:
         rules: how many.
         at: since when, aware.
         refused: why what the files say now is not in force; None when it is.
+        configuration: why not all is in force that `shipper.toml` said at the last reload; None when it is.
     """
 
     rules: int
     at: datetime
     refused: str | None = None
+    configuration: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,7 @@ class Status:
     Attributes:
         findings: all that is wrong, the worst first; none for a healthy agent.
         process: None when it does not run or does not answer.
-        reload: which rules are in force; None when that is not known.
+        reload: what is in force; None when that is not known.
         rules: None when they are not known.
         files: None when the reading loop did not answer in time.
         queue: what waits.

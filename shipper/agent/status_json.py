@@ -32,7 +32,12 @@ def to_json(status: Status, *, indent: bool = False) -> bytes:
         "health": status.health,
         "findings": [replace(each, reason=printable_path(each.reason)) for each in status.findings],
         "process": status.process,
-        "reload": status.reload and replace(status.reload, refused=_printable(status.reload.refused)),
+        "reload": status.reload
+        and replace(
+            status.reload,
+            refused=_printable(status.reload.refused),
+            configuration=_printable(status.reload.configuration),
+        ),
         "rules": status.rules,
         "files": files
         and {
@@ -78,7 +83,10 @@ def from_json(text: bytes) -> Status:
                 process["uploader_age"],
                 process["scanner"],
             ),
-            reload=reload and Reload(reload["rules"], datetime.fromisoformat(reload["at"]), reload["refused"]),
+            reload=reload
+            and Reload(
+                reload["rules"], datetime.fromisoformat(reload["at"]), reload["refused"], reload["configuration"]
+            ),
             rules=None
             if rules is None
             else tuple(

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import resource
 import threading
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from shipper import telemetry
 from shipper.agent import dead_letters
 from shipper.agent.clock import HOST_CLOCK
+from shipper.agent.configuration_file import ConfigurationFile
 from shipper.agent.control import Control
 from shipper.agent.heartbeat import Heartbeat
 from shipper.agent.intake import Intake
@@ -26,11 +26,11 @@ from shipper.agent.recent import Recent
 from shipper.agent.rule_files import RuleFiles
 from shipper.agent.send_slots import Party, SendSlots
 from shipper.agent.survey import Survey
+from shipper.agent.trouble import Trouble
 from shipper.agent.uploader import Uploader
 from shipper.cloudmonitor import batching
 from shipper.cloudmonitor.connecting import connect, exposed
-from shipper.config.load import load_config
-from shipper.errors import ConfigurationError, StoreDamagedError
+from shipper.errors import StoreDamagedError
 from shipper.events import FileIdentity
 from shipper.matching.engine import Engine
 from shipper.matching.limits import Limits
@@ -50,9 +50,6 @@ if TYPE_CHECKING:
 
 STDERR = 2
 RULES_POLL = 1.0
-_NEED_A_RESTART = (
-    "state_dir", "hostname", "cloudmonitor", "http", "store", "drain_timeout", "log_level", "log_format",
-)  # fmt: skip
 KEPT_DESCRIPTORS = 40
 """For the store, the connections, their certificates, the socket, inotify, and what is looked into for a moment."""
 
@@ -87,6 +84,7 @@ class Agent:
         self._reloading = threading.Lock()
         self._stopping = threading.Event()
         self.config = config
+        self._configuration = ConfigurationFile()
         self._rule_files = RuleFiles(config.state_path)
         self.rulebook = rulebook = self._rule_files.begin(config)
         self.recent = Recent()
@@ -139,7 +137,9 @@ class Agent:
             ),
             recent=None if config.http.listen is None else self.recent,
         )
-        self.survey = Survey(config.state_path, config.store, self._intake, self._uploader, self._rule_files)
+        self.survey = Survey(
+            config.state_path, config.store, self._intake, self._uploader, self._rule_files, self._configuration
+        )
         self.change_dead_letters = dead_letters.answering(self._store.dead_letters, self._uploader.wake)
         self._last_told = LastTold(config.state_path)
         self._told_at = time.monotonic()
@@ -170,25 +170,16 @@ class Agent:
         """Read configuration and rules again; all of it comes into force between two blocks, or none of it."""
         if self.config.file is None:
             return
-        try:
-            config, _ = load_config(self.config.file)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                telemetry.reload_refused(str(problem))
+        config = self._configuration.reread(self.config.file)
+        if config is None:
             return
         with self._reloading:
             rulebook = self._rule_files.reread(config)
-            if rulebook is None:
+            if isinstance(rulebook, Trouble):
+                self._configuration.leave(config, self.config, rulebook.reason)
                 return
-            self.config = self._told_of_restart(config)
+            self.config = self._configuration.take(config, self.config)
             self._use(rulebook)
-
-    def _told_of_restart(self, config: Config) -> Config:
-        """Say which changes wait for a restart; gives the configuration that is in force from now on."""
-        waiting = [key for key in _NEED_A_RESTART if getattr(config, key) != getattr(self.config, key)]
-        if waiting:
-            telemetry.restart_needed(", ".join(waiting))
-        return dataclasses.replace(config, **{key: getattr(self.config, key) for key in waiting})
 
     def _use(self, rulebook: Rulebook) -> None:
         self.rulebook = rulebook
@@ -202,7 +193,7 @@ class Agent:
             with self._reloading:
                 if self._rule_files.have_changed(self.config):
                     rulebook = self._rule_files.reread(self.config)
-                    if rulebook is not None:
+                    if not isinstance(rulebook, Trouble):
                         self._use(rulebook)
             if time.monotonic() - self._told_at >= EVERY:
                 self._tell()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from shipper.agent.configuration_file import ConfigurationFile
     from shipper.agent.intake import Intake
     from shipper.agent.rule_files import RuleFiles
     from shipper.agent.uploader import Uploader
@@ -38,7 +39,13 @@ class Survey:
     """Knows the parts of one agent; any thread may ask."""
 
     def __init__(
-        self, directory: Path, limits: StoreTable, intake: Intake, uploader: Uploader, rule_files: RuleFiles
+        self,
+        directory: Path,
+        limits: StoreTable,
+        intake: Intake,
+        uploader: Uploader,
+        rule_files: RuleFiles,
+        configuration: ConfigurationFile,
     ) -> None:
         """Remember whom to ask.
 
@@ -48,12 +55,14 @@ class Survey:
             intake: the first loop.
             uploader: the second loop.
             rule_files: where the rules come from.
+            configuration: where all else comes from.
         """
         self._directory = directory
         self._limits = limits
         self._intake = intake
         self._uploader = uploader
         self._rule_files = rule_files
+        self._configuration = configuration
         self._started_at = HOST_CLOCK.now()
         self._stopping = False
 
@@ -71,7 +80,7 @@ class Survey:
     def summary(self) -> str:
         """Say in a few words how it is, from what costs nothing to know."""
         trouble = self._intake.store_trouble or self._uploader.store_trouble or self._uploader.trouble
-        trouble = trouble or self._intake.pause or self._rule_files.trouble
+        trouble = trouble or self._intake.pause or self._rule_files.trouble or self._configuration.trouble
         if trouble is not None:
             return trouble.reason
         return next((unread(each) for each in self._intake.unreadable), "reading and sending")
@@ -107,6 +116,7 @@ class Survey:
             store=self._intake.store_trouble or self._uploader.store_trouble or unreadable,
             delivery=self._uploader.trouble,
             rules=self._rule_files.trouble,
+            configuration=tuple(filter(None, (self._configuration.refused, self._configuration.waiting))),
             aside=frozenset() if engine.quarantine is None else engine.quarantine.aside,
             clock_offset=self._uploader.clock_offset,
             longest_wait=self._uploader.longest_wait,
@@ -128,7 +138,12 @@ class Survey:
                 vitals.uploader_age,
                 SCANNER.name,
             ),
-            Reload(len(engine.rules), self._rule_files.since, None if vitals.rules is None else vitals.rules.reason),
+            Reload(
+                len(engine.rules),
+                self._rule_files.since,
+                None if vitals.rules is None else vitals.rules.reason,
+                "; ".join(trouble.reason for trouble in vitals.configuration) or None,
+            ),
             tuple(
                 RuleHits(
                     rule,

@@ -111,6 +111,8 @@ def _reload(reload: Reload) -> Iterator[Metric]:
     yield _gauge("shipper_rules_loaded_timestamp_seconds", said, reload.at.timestamp())
     said = "Whether the rule files are as they are in force: 0 when what they say now was refused."
     yield _gauge("shipper_rules_current", said, reload.refused is None)
+    said = "Whether all is in force that shipper.toml says: 0 when a reload was refused, or keys wait for a restart."
+    yield _gauge("shipper_configuration_current", said, reload.configuration is None)
 
 
 def _files(files: Files) -> Iterator[Metric]:

@@ -85,7 +85,9 @@ def test_what_is_no_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("shipper.agent.survey.time.monotonic", lambda: now)
     intake = SimpleNamespace(looked_at=now, store_trouble=None)
     uploader = SimpleNamespace(looked_at=now)
-    survey = Survey(tmp_path, StoreTable(), cast("Any", intake), cast("Any", uploader), cast("Any", None))
+    survey = Survey(
+        tmp_path, StoreTable(), cast("Any", intake), cast("Any", uploader), cast("Any", None), cast("Any", None)
+    )
     assert survey.makes_progress()
     intake.looked_at = now - INTAKE_STALLED
     assert not survey.makes_progress()

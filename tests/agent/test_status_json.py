@@ -24,7 +24,7 @@ def test_half_characters_are_written_out(text: str) -> None:
     status = Status(
         findings=(Finding(Health.DEGRADED, "files", text),),
         process=None,
-        reload=Reload(1, NOW, text),
+        reload=Reload(1, NOW, text, text),
         rules=None,
         files=files,
         queue=Queue(0, 0, 1, ()),

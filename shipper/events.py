@@ -274,13 +274,32 @@ class Checkpoint:
     finished: bool = False
 
 
+class LostBytes(enum.StrEnum):
+    """Why bytes of a file are never read; docs/limits.md says when. Each is a series of the metrics."""
+
+    TRUNCATED = "truncated"
+    DELETED = "deleted"
+    NUL = "nul"
+    LINE_TOO_LONG = "line_too_long"
+    RECORD_TOO_LONG = "record_too_long"
+
+
+class LostEvents(enum.StrEnum):
+    """Why events are never sent; likewise."""
+
+    QUEUE_FULL = "queue_full"
+    DEAD_LETTERS_FULL = "dead_letters_full"
+    DEAD_LETTERS_DROPPED = "dead_letters_dropped"
+    STORE_DAMAGED = "store_damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """Something that no reader can save, counted so that read + lost = written (hazards, I1).
 
     Attributes:
         what: `"bytes"` or `"events"`.
-        reason: why, as a short stable word.
+        reason: why, as a short stable word: one of `LostBytes` or `LostEvents`, unless a newer version wrote it.
         amount: how many.
     """
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from shipper.events import Unjudged
+from shipper.events import LostEvents, Unjudged
 from shipper.outbox import rows
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from shipper.outbox.backlog import Movement
     from shipper.outbox.database import Database
 
-FULL = "dead_letters_full"
-DROPPED = "dead_letters_dropped"
 UNJUDGED_FORGOTTEN = "unjudged_forgotten"
 """The counter of places that were over the limit."""
 MOST_UNJUDGED = 10_000
@@ -145,7 +143,7 @@ class DeadLetters:
             found = run.execute(_READ_CHOSEN, chosen).fetchall()
             if found:
                 run.execute(_REMOVE, chosen)
-                run.execute(rows.ADD_LOSS, ("events", DROPPED, len(found)))
+                run.execute(rows.ADD_LOSS, ("events", LostEvents.DEAD_LETTERS_DROPPED, len(found)))
         return [number for number, _, _ in found]
 
     def drop_places(self, ids: Sequence[int] | None) -> list[int]:
@@ -161,7 +159,7 @@ def bury(run: sqlite3.Connection, event: tuple[str, str, bytes], refusal: Refusa
     """
     number = run.execute(_WRITE, (*event, refusal.code, refusal.message, refusal.request_id, _now())).lastrowid
     if gone := run.execute(_LIMIT, (limit,)).rowcount:
-        run.execute(rows.ADD_LOSS, ("events", FULL, gone))
+        run.execute(rows.ADD_LOSS, ("events", LostEvents.DEAD_LETTERS_FULL, gone))
     return int(number or 0)
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shipper.events import LostEvents
 from shipper.outbox import rows
 from shipper.outbox.scan import Scan
 from shipper.outbox.schema import POSITIONS_LOST, VERSION
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-STORE_DAMAGED = "store_damaged"
 PARTS = ("", "-wal", "-shm", "-journal")
 """What the files of one database are called: its name with each of these behind it."""
 
@@ -90,7 +90,7 @@ def salvage(damaged: Path, into: sqlite3.Connection) -> Salvage:
     missing_events = _missing(into, "outbox", "seq") if reread else 0
     missing_dead_letters = _missing(into, "dead_letters", "id") if "dead_letters" in partial else 0
     if missing_dead_letters:
-        into.execute(rows.ADD_LOSS, ("events", STORE_DAMAGED, missing_dead_letters))
+        into.execute(rows.ADD_LOSS, ("events", LostEvents.STORE_DAMAGED, missing_dead_letters))
     into.execute(rows.ADD_TO_COUNTER, (POSITIONS_LOST, 1))
     kept = {
         table.name: into.execute(f"SELECT count(*) FROM {table.name}").fetchone()[0]  # noqa: S608  our own names

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from shipper.errors import StoreDamagedError
-from shipper.events import LimitState
+from shipper.events import LimitState, LostEvents
 from shipper.outbox import dead_letters, rows
 from shipper.outbox.acknowledged import Acknowledged
 from shipper.outbox.backlog import Backlog, Movement
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from shipper.outbox.dead_letters import Refusal
     from shipper.outbox.passes import Pass
 
-QUEUE_FULL = "queue_full"
 _AT_ONCE = 1000
 
 
@@ -294,7 +293,7 @@ class Store:
             oldest.close()
             if dropped:
                 run.executemany(rows.SETTLE_EVENT, dropped)
-                run.execute(rows.ADD_LOSS, ("events", QUEUE_FULL, len(dropped)))
+                run.execute(rows.ADD_LOSS, ("events", LostEvents.QUEUE_FULL, len(dropped)))
                 moved.dropped = dropped[-1][0], self._in_flight
             return len(dropped)
 

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from shipper.events import LineState
+from shipper.events import LineState, LostBytes
 from shipper.tailing.content import Content
 from shipper.tailing.tailer import Halt
 
@@ -182,7 +182,7 @@ class Followed:
 
     def give_up(self) -> None:
         """Count what was there at the last look and is not taken: nobody can read it any more (hazards 1.9, 3.6)."""
-        for reason, amount in (("deleted", self.unread()), ("nul", self.tailer.padding)):
+        for reason, amount in ((LostBytes.DELETED, self.unread()), (LostBytes.NUL, self.tailer.padding)):
             if amount:
                 self.tailer.lose(reason, amount)
 

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from shipper import telemetry
+from shipper.events import LostBytes
 from shipper.tailing.archives import CompressedLog
 from shipper.tailing.copies import is_read_copy, position_at_end
 from shipper.tailing.files import confirmed
@@ -189,7 +190,7 @@ class Rests:
         position, positions = lost.checkpoint, self._register.positions
         if lost.truncated is not None:
             tailer = lost.truncated.tailer
-            for reason, amount in (("truncated", lost.unread), ("nul", tailer.padding)):
+            for reason, amount in ((LostBytes.TRUNCATED, lost.unread), (LostBytes.NUL, tailer.padding)):
                 if amount:
                     tailer.lose(reason, amount)
             return

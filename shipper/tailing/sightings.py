@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from shipper.events import LostBytes
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
@@ -90,5 +92,5 @@ class Sightings:
         tailer = self._register.tailer(before.file, before.path, followed.source)
         if tailer.resume(before.checkpoint()):
             for loss in before.take_losses():
-                tailer.lose(loss.reason, loss.amount)
+                tailer.lose(LostBytes(loss.reason), loss.amount)
             followed.tailer = tailer

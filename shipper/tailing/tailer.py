@@ -19,7 +19,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from shipper.events import Block, Checkpoint, LineState, Loss, Record
+from shipper.events import Block, Checkpoint, LineState, Loss, LostBytes, Record
 from shipper.tailing.assembly import WideLines, split_lines, split_records, without_mark
 from shipper.tailing.content import Content, Sequel, recognises
 from shipper.tailing.decoding import (
@@ -112,7 +112,7 @@ class Tailer(Generic[FileT]):
         self.odd_lines = 0
         self.skipped = 0
         self.padding = 0
-        self._losses: Counter[str] = Counter()
+        self._losses: Counter[LostBytes] = Counter()
         self._unfinished: tuple[int, float] | None = None
         self.trail = Trail()
         self._assembler = assembler
@@ -192,11 +192,11 @@ class Tailer(Generic[FileT]):
         self._losses.clear()
         return losses
 
-    def lose(self, reason: str, amount: int) -> None:
+    def lose(self, reason: LostBytes, amount: int) -> None:
         """Count bytes of this file that will never be read."""
         self._losses[reason] += amount
 
-    def _skip_over(self, reason: str, amount: int) -> None:
+    def _skip_over(self, reason: LostBytes, amount: int) -> None:
         """Count bytes before the offset that are in no record."""
         self.skipped += amount
         self.lose(reason, amount)
@@ -349,7 +349,7 @@ class Tailer(Generic[FileT]):
             block = without_mark(block, mark_of(self.origin.encoding))
         self._unfinished = None
         if made.skipped:
-            self._skip_over("record_too_long", made.skipped)
+            self._skip_over(LostBytes.RECORD_TOO_LONG, made.skipped)
         self.odd_lines += made.odd
         self._advance(data[: min(made.taken, own)], state)
         return block if records else None
@@ -362,7 +362,7 @@ class Tailer(Generic[FileT]):
             return self._take_head(data, read_at, behind)
         self._unfinished = None
         self._behind = behind
-        self._skip_over("record_too_long", length)
+        self._skip_over(LostBytes.RECORD_TOO_LONG, length)
         self._advance(data[:length], LineState.SKIPPING)
         return None
 
@@ -409,12 +409,12 @@ class Tailer(Generic[FileT]):
 
     def _pass_nuls(self, data: bytes, nuls: int) -> None:
         """Skip NULs (hazard 1.4)."""
-        self._skip_over("nul", nuls)
+        self._skip_over(LostBytes.NUL, nuls)
         self._advance(data[:nuls], LineState.START)
         if nuls == len(data):
-            self._pass_hole("nul")
+            self._pass_hole(LostBytes.NUL)
 
-    def _pass_hole(self, reason: str) -> None:
+    def _pass_hole(self, reason: LostBytes) -> None:
         if hole := hole_at(self.file, self.offset, len(self._newline)):
             self._skip_over(reason, hole)
             self._move_to(self.offset + hole, self.line)
@@ -437,10 +437,10 @@ class Tailer(Generic[FileT]):
         if not rest:
             # half a character at the end of the file
             rest = data
-        self._skip_over("line_too_long", len(rest) - (width if newline >= 0 else 0))
+        self._skip_over(LostBytes.LINE_TOO_LONG, len(rest) - (width if newline >= 0 else 0))
         self._advance(rest, LineState.SKIPPING if newline < 0 else self._behind)
         if newline < 0 and is_nul(data):
-            self._pass_hole("line_too_long")
+            self._pass_hole(LostBytes.LINE_TOO_LONG)
 
     def _end_taken(self, data: bytes) -> bool:
         """Pass the newline that ends a line already taken; False when something else follows."""

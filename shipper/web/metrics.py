@@ -12,6 +12,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from shipper.agent.status import Health
+from shipper.events import LostBytes, LostEvents
 from shipper.printable import printable_path
 from shipper.tailing.condition import FileState
 
@@ -62,13 +63,16 @@ class _Collected(Collector):
         yield _counter(
             "shipper_read_bytes", "Bytes of logs that were matched, in the life of the store.", status.bytes_read
         )
-        for what in ("bytes", "events"):
+        reasons: Mapping[str, type[LostBytes | LostEvents]] = {"bytes": LostBytes, "events": LostEvents}
+        for what, known in reasons.items():
             lost = CounterMetricFamily(
                 f"shipper_lost_{what}", f"{what.capitalize()} that are lost for good.", labels=["reason"]
             )
-            for loss in status.losses:
-                if loss.what == what:
-                    lost.add_metric([loss.reason], loss.amount)
+            # also before the first loss, or nobody would see that it has increased
+            amounts = {str(reason): 0 for reason in known}
+            amounts |= {loss.reason: loss.amount for loss in status.losses if loss.what == what}
+            for reason, amount in amounts.items():
+                lost.add_metric([reason], amount)
             yield lost
         yield _gauge("shipper_dead_letters", "Events that the service refused and that are kept.", status.dead_letters)
         yield _gauge("shipper_unjudged_places", "Places in logs that a rule did not judge in time.", status.unjudged)
@@ -83,9 +87,9 @@ class _Collected(Collector):
         yield _counter(
             "shipper_requests_throttled", "Requests that were too fast for the account's limit.", sent.throttled
         )
-        if sent.accepted_at is not None:
-            said = "When events were last accepted, since the epoch."
-            yield _gauge("shipper_last_accepted_timestamp_seconds", said, sent.accepted_at.timestamp())
+        said = "When events were last accepted, since the epoch; 0 as long as none were since the agent started."
+        accepted_at = 0.0 if sent.accepted_at is None else sent.accepted_at.timestamp()
+        yield _gauge("shipper_last_accepted_timestamp_seconds", said, accepted_at)
         if sent.rate is not None:
             yield _gauge("shipper_allowed_requests_per_second", "This host's share of the account's limit.", sent.rate)
         said = "Seconds that the service's clock is ahead; 0 while both agree within a minute."

@@ -12,14 +12,18 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from shipper.agent.status import Queue, Status
 from shipper.config.kinds import split_address
+from shipper.events import Loss, LostBytes, LostEvents
 from shipper.web.access import Access
 from shipper.web.connections import ALL
+from shipper.web.metrics import exposition
 from tests.conftest import eventually
 from tests.e2e.host import Host
+from tests.system.test_alerts import CASES
+from tests.system.test_alerts import RULES as ALERTS
 
 ROOT = Path(__file__).parent.parent.parent
 NAME = re.compile(r"\bshipper_[a-z_]+\b")
@@ -150,6 +154,42 @@ def test_addresses(text: str, expected: tuple[str, int]) -> None:
     assert split_address(text) == expected
 
 
+def test_what_alerts_look_at_is_there_before_anything_happens(host: Host, port: int) -> None:
+    """A series that begins with the first loss, or the first delivery, shows neither an increase nor an outage."""
+    host.start()
+    samples = {name for name, _ in values(ask(port, "/metrics")[1])}
+    found = values(ask(port, "/metrics")[1])
+    assert host.stop() == 0
+    named = {name for rule in ALERTS.values() for name in NAME.findall(rule["expr"])}
+
+    assert named - samples == {"shipper_finding"}
+    assert found["shipper_last_accepted_timestamp_seconds", ()] == 0
+    assert {key: found[key] for key in found if key[0].startswith("shipper_lost_")} == {
+        **{("shipper_lost_bytes_total", (reason.value,)): 0 for reason in LostBytes},
+        **{("shipper_lost_events_total", (reason.value,)): 0 for reason in LostEvents},
+    }
+    assert found["shipper_rule_timeouts_total", ("numbered",)] == 0
+
+
+def test_each_reason_of_a_loss_is_described() -> None:
+    """Who is alarmed by it looks there."""
+    text = (ROOT / "docs/limits.md").read_text()
+
+    assert [reason for reason in (*LostBytes, *LostEvents) if f"`{reason}`" not in text] == []
+
+
+def test_losses_are_told_whatever_their_reason_is() -> None:
+    """A store that a newer version wrote may hold one that this one does not know."""
+    losses = (Loss("bytes", "nul", 7), Loss("bytes", "eaten", 1), Loss("events", "queue_full", 3))
+    status = Status((), None, None, None, None, Queue(0, 0, 1, ()), None, losses, 0, 0, 0)
+    found = values(exposition(status).decode())
+
+    assert found["shipper_lost_bytes_total", ("nul",)] == 7
+    assert found["shipper_lost_bytes_total", ("eaten",)] == 1
+    assert found["shipper_lost_bytes_total", ("truncated",)] == 0
+    assert found["shipper_lost_events_total", ("queue_full",)] == 3
+
+
 def test_alerts_dashboard_and_documentation_name_metrics_that_are_there(host: Host, port: int) -> None:
     """And the documentation names all of them."""
     host.start()
@@ -158,15 +198,15 @@ def test_alerts_dashboard_and_documentation_name_metrics_that_are_there(host: Ho
     families = list(text_string_to_metric_families(ask(port, "/metrics")[1]))
     there = {f"{each.name}_total" if each.type == "counter" else each.name for each in families}
     assert host.stop() == 0
-    alerts = yaml.safe_load((ROOT / "packaging/prometheus/alerts.yml").read_text())
-    rules = [rule for group in alerts["groups"] for rule in group["rules"]]
-    named = {name for rule in rules for name in NAME.findall(rule["expr"])}
-    assert len(rules) >= 8
-    assert all(rule["annotations"]["action"] for rule in rules)
+    named = {name for rule in ALERTS.values() for name in NAME.findall(rule["expr"])}
+    tried = {name for case in CASES for series in case.series for name in NAME.findall(series)}
+    assert len(ALERTS) >= 8
+    assert all(rule["annotations"]["action"] for rule in ALERTS.values())
     dashboard = json.loads((ROOT / "packaging/grafana/shipper.json").read_text())
     shown = {name for panel in dashboard["panels"] for each in panel["targets"] for name in NAME.findall(each["expr"])}
     documented = set(NAME.findall((ROOT / "docs/metrics.md").read_text()))
 
+    assert named == tried
     assert named <= there
     assert shown <= there
     assert there == documented

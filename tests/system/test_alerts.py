@@ -23,6 +23,8 @@ RULES: dict[str, Any] = {
 class Case:
     """Some series, one value a minute in promtool's notation, and what is to be seen of an alert in the end.
 
+    What an answer leaves out is `stale`, as Prometheus notes it; `_` would be an answer that did not come.
+
     `labels` of what fires, beside the instance and the alert's own; quiet without a `summary`.
     """
 
@@ -97,7 +99,7 @@ CASES = [
     # now and then the reading loop is too busy to tell
     Case(
         "ShipperLags",
-        {"shipper_lag_bytes{}": "0+200000x20 _ 4400000+200000x5 _ _ 6200000+200000x20"},
+        {"shipper_lag_bytes{}": "0+200000x20 stale 4400000+200000x5 stale stale 6200000+200000x20"},
         29,
         "shipper on web-1 falls behind its logs",
     ),
@@ -120,7 +122,7 @@ CASES = [
         {"reason": "queue_full"},
     ),
     # long ago, and counted on in the store over a restart
-    Case("ShipperLosesData", {'shipper_lost_bytes_total{reason="truncated"}': "100x20 _x3 100x90"}, 100),
+    Case("ShipperLosesData", {'shipper_lost_bytes_total{reason="truncated"}': "100x20 stale _x2 100x90"}, 100),
     Case(
         "ShipperQueueIsFilling",
         {"shipper_queue_bytes{}": "0 81x20", "shipper_queue_limit_bytes{}": "100x20"},
@@ -139,7 +141,7 @@ CASES = [
     Case(
         "ShipperCannotReadFiles",
         {
-            'shipper_finding{what="files",health="unhealthy"}': "1x9 _x20",
+            'shipper_finding{what="files",health="unhealthy"}': "1x9 stale",
             'shipper_finding{what="files",health="degraded"}': "_x10 1x20",
         },
         17,
@@ -149,7 +151,7 @@ CASES = [
     Case(
         "ShipperCannotReadFiles",
         {
-            'shipper_finding{what="files",health="degraded"}': "1x9 _x20",
+            'shipper_finding{what="files",health="degraded"}': "1x9 stale",
             'shipper_finding{what="clock",health="degraded"}': "1x30",
         },
         20,
@@ -168,7 +170,7 @@ CASES = [
         "Rule files on web-1 are not in force as they are written",
         {"what": "rules", "health": "degraded"},
     ),
-    Case("ShipperRulesAreNotInForce", {'shipper_finding{what="rules",health="degraded"}': "1x9 _x20"}, 20),
+    Case("ShipperRulesAreNotInForce", {'shipper_finding{what="rules",health="degraded"}': "1x9 stale"}, 20),
     Case(
         "ShipperClockIsOff",
         {'shipper_finding{what="clock",health="degraded"}': "_ 1x20"},

@@ -766,22 +766,6 @@ def test_what_may_not_be_read_is_known_of_each_source(open_path: Path) -> None:
     host.following.close()
 
 
-def test_a_file_that_is_about_to_be_read_keeps_a_source_from_being_shut(open_path: Path) -> None:
-    """A copy that is looked at for a few seconds is no reason to alarm."""
-    host = Host(open_path, "*.log")
-    host.write("a.log", *(f"{number}" for number in range(500)))
-    (open_path / "a.log").chmod(0o644)
-    scan_as_nobody(host)
-    shutil.copy(open_path / "a.log", open_path / "b.log")
-    (open_path / "b.log").chmod(0o644)
-    host.write("c.log", "shut")
-    (open_path / "c.log").chmod(0)
-    (open_path / "a.log").unlink()
-    scan_as_nobody(host)
-    assert not host.following.unreadable["app"].is_all
-    host.following.close()
-
-
 def cri_part(tag: str, text: str) -> str:
     return f"2026-11-23T10:00:00Z stdout {tag} {text}"
 

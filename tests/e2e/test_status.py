@@ -99,15 +99,16 @@ def on_a_terminal(host: Host, *arguments: str, rows: int = 24, **environment: st
     given = {name: value for name, value in os.environ.items() if name not in {"NO_COLOR", "LINES", "COLUMNS"}}
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, env={**given, "TERM": "xterm", **environment}) as shown:
         os.close(theirs)
-        said = b""
+        said, is_told = b"", False
         while True:
             try:
                 more = os.read(ours, 65536)
             except OSError:
                 break
             said += more
-            if not more or (b"dead letters" in said and "--watch" in arguments):
+            if "--watch" in arguments and not is_told and b"dead letters" in said:
                 shown.send_signal(signal.SIGINT)
+                is_told = True
         code = shown.wait(60)
     os.close(ours)
     return code, said.decode()

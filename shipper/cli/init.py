@@ -99,6 +99,8 @@ def _conclude(directory: Path, files: Mapping[Path, str], trial: Trial, *, dry_r
         say_problems(trial.problems)
         say("Nothing was written: it would not pass `shipper check` and `shipper test`.", "bold red")
         return 1
+    # its warnings, such as that no credentials are there yet
+    say_problems(trial.problems)
     if dry_run:
         say(f"It would pass: {trial.counts()}. Nothing was written.", "green")
         return 0

@@ -101,6 +101,7 @@ class Node:
             text = text.replace(f'"{inside}', f'"{here}')
         self.config.write_text(text)
         self.token.write_text("the-token")
+        self.token.chmod(0o600)
         (root / "secret").write_text("testsecret")
         (root / "secret").chmod(0o400)
         (root / "rules.d").mkdir()

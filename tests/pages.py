@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parent.parent
 SHELLS: Final = frozenset({"sh", "bash", "console"})
-_RUN_OPTIONS: Final = frozenset({"-c", "--config", "-h", "--help"})
-"""`run` is parsed with the standard library."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +146,6 @@ def _parse(words: Sequence[str]) -> None:
     above: click.Context | None = None
     while True:
         context = click.Context(command, above, info_name=command.name)
-        if command.name == "run":
-            for word in args:
-                if word.startswith("-") and word not in _RUN_OPTIONS:
-                    raise click.NoSuchOption(word)
-            return
         if isinstance(command, RuleFilesCommand):
             args = list(_spread(args))
         _, left, _ = command.make_parser(context).parse_args(args)

@@ -1,19 +1,30 @@
-"""Lists `shipper run` among the commands; its own process and its options are in `cli.run`."""
+"""`shipper run` among the commands: its help and its completions. Its own process is started by `cli.run` alone."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from shipper.cli.run import DESCRIPTION, main
+from shipper.cli.config_option import config_option
+from shipper.cli.run import DESCRIPTION, EPILOG, main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.shell_completion import CompletionItem
 
 
-@click.command(
-    "run",
-    help=DESCRIPTION,
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
-)
-@click.pass_context
-def command(context: click.Context) -> int:
-    """Hand the arguments on as they are."""
-    return main(context.args)
+class RunCommand(click.Command):
+    """A command that takes options and nothing else, so that they are what completes an empty word."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Give the options that begin so."""
+        return super().shell_complete(ctx, incomplete or "-")
+
+
+@click.command("run", cls=RunCommand, help="\n\n\b\n".join([DESCRIPTION, *EPILOG.split("\n\n")]))
+@config_option()
+def command(config_file: Path | None) -> int:
+    """Start it as `python -m shipper run` does."""
+    return main([] if config_file is None else ["--config", str(config_file)])

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PathDistribution
@@ -62,7 +63,7 @@ def build(about: str | None, places: Places, pack: Pack) -> None:
         lay_out_python(stage / HOME)
         install_program(stage / HOME, Path(scratch))
         lay_out_system_files(stage, places)
-        write_documents(stage, places, version)
+        write_documents(stage, places, version, stamp)
         compile_all(stage / HOME)
         package = pack(stage, version, stamp, options.output)
     digest = hashlib.sha256(package.read_bytes()).hexdigest()
@@ -126,9 +127,9 @@ def lay_out_system_files(stage: Path, places: Places) -> None:
         shutil.copy(ROOT / "packaging" / extra, stage / "usr/share/shipper" / extra)
 
 
-def write_documents(stage: Path, places: Places, version: str) -> None:
-    """Write the manual, the completions, the changes, and the list of what is packed (CycloneDX)."""
-    shipper = (stage / HOME / "bin" / "python3", "-B", "-I", "-m", "shipper")
+def write_documents(stage: Path, places: Places, version: str, stamp: int) -> None:
+    """Write the manual, the completions, the documentation and the list of what is packed (CycloneDX)."""
+    python = (stage / HOME / "bin" / "python3", "-B", "-I")
     completions = {
         "bash": "usr/share/bash-completion/completions/shipper",
         "zsh": f"{places.zsh}/_shipper",
@@ -138,16 +139,30 @@ def write_documents(stage: Path, places: Places, version: str) -> None:
         (stage / place).parent.mkdir(parents=True)
         # bash is asked for its version, which does not matter for what is written
         environment = {**os.environ, "_SHIPPER_COMPLETE": f"{shell}_source"}
-        (stage / place).write_text(
-            run(stage / HOME / "bin" / "python3", "-BI", "-c", _COMPLETE, environment=environment)
-        )
+        (stage / place).write_text(run(*python, "-c", _COMPLETE, environment=environment))
     manual = stage / "usr/share/man/man1/shipper.1.gz"
     manual.parent.mkdir(parents=True)
-    manual.write_bytes(gzip.compress(_manual(shipper, version).encode(), 9, mtime=0))
+    date = time.strftime("%Y-%m-%d", time.gmtime(stamp))
+    text = run(*python, ROOT / "packaging/manual.py", "--version", version, "--date", date)
+    manual.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
     documents = stage / "usr/share/doc/shipper"
     documents.mkdir(parents=True)
     (documents / "changelog.gz").write_bytes(gzip.compress((ROOT / "CHANGELOG.md").read_bytes(), 9, mtime=0))
     (documents / "sbom.cdx.json").write_text(json.dumps(bill_of_materials(stage, version), indent=2) + "\n")
+    for page in documentation():
+        (documents / page).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / page, documents / page)
+
+
+def documentation() -> list[Path]:
+    """Give the pages and their pictures; on a host they lie as they do here, so their links lead somewhere."""
+    found = [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *ROOT.glob("docs/**/*.png"),
+        *ROOT.glob("packaging/*/*.md"),
+    ]
+    return sorted(page.relative_to(ROOT) for page in found if page.name != "CHANGELOG.md")
 
 
 _COMPLETE = "import sys; sys.argv[0] = 'shipper'; from shipper.cli.app import shipper; shipper(prog_name='shipper')"
@@ -195,23 +210,6 @@ def settle(stage: Path, stamp: int) -> None:
         if not path.is_symlink():
             path.chmod(0o755 if path.is_dir() or os.access(path, os.X_OK) else 0o644)
         os.utime(path, (stamp, stamp), follow_symlinks=False)
-
-
-def _manual(shipper: tuple[object, ...], version: str) -> str:
-    """Make a page of what `--help` says of each command."""
-    whole = run(*shipper, "--help")
-    names = re.findall(r"^  ([a-z-]+) {2,}", whole[whole.index("Commands:") :], re.MULTILINE)
-    pages = [f'.TH SHIPPER 1 "" "shipper {version}" "User Commands"', ".SH NAME"]
-    pages += ["shipper \\- log lines to Alibaba Cloud CloudMonitor events", ".SH SYNOPSIS", ".nf", _roff(whole), ".fi"]
-    for name in names:
-        pages += [f".SH {name.upper()}", ".nf", _roff(run(*shipper, name, "--help")), ".fi"]
-    pages += [".SH FILES", "/etc/shipper/shipper.toml, /etc/shipper/rules.d/*.toml, /var/lib/shipper"]
-    return "\n".join(pages) + "\n"
-
-
-def _roff(text: str) -> str:
-    escaped = text.replace("\\", "\\e").replace("-", "\\-")
-    return re.sub(r"^([.'])", r"\\&\1", escaped, flags=re.MULTILINE).rstrip()
 
 
 def _project_version() -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "Follow the configured logs, turn lines into events, and send them, until SIGTERM or SIGINT."
 EPILOG = """signals:
-  SIGTERM, SIGINT   stop reading, commit, send what waits until drain_timeout, exit 0; a second one stops at once (130)
+  SIGTERM, SIGINT   stop reading, commit, send what waits until drain_timeout,
+                    exit 0; a second one stops at once (130)
   SIGHUP            read the configuration and the rules again
 
 examples:

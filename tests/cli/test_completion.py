@@ -1,4 +1,4 @@
-"""What a shell completes, asked through the shell's own script; `run`, which has a parser of its own, like the others."""
+"""What a shell completes, asked through the shell's own script; also for `run`, which has a parser of its own."""
 
 from __future__ import annotations
 

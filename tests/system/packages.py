@@ -63,10 +63,10 @@ def build_all(script: str, base: Path) -> dict[str, Path]:
     """Build the same in two directories, and a newer one that brings another configuration."""
     other = base / "elsewhere"
     other.mkdir()
-    for name in ("shipper", "rules", "packaging"):
+    for name in ("shipper", "rules", "packaging", "docs"):
         shutil.copytree(ROOT / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "CHANGELOG.md"):
-        shutil.copy(ROOT / name, other)
+    for file in (ROOT / "pyproject.toml", *ROOT.glob("*.md")):
+        shutil.copy(file, other)
     built = {"first": build(ROOT, script, base / "first"), "second": build(other, script, base / "second")}
     with (other / "packaging/systemd/shipper.toml").open("a") as configuration:
         configuration.write("# newer\n")

@@ -26,7 +26,8 @@ SIGNS = {"-": "-", "e": "\\", "(aq": "'", "(ga": "`", "(ha": "^", "(ti": "~", "(
 
 @cache
 def source() -> str:
-    command = [sys.executable, ROOT / "packaging/manual.py", "--version", "1.2.3", "--date", "2026-11-26"]
+    script = str(ROOT / "packaging/manual.py")
+    command = [sys.executable, script, "--version", "1.2.3", "--date", "2026-11-26"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -38,6 +38,7 @@ OOM = (
 )
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >>/tmp/systemctl.calls
+[ ! -e /tmp/refusing ] || exit 1
 case $1 in
     is-active) [ -e /tmp/active ] ;;
     show) echo 4242 ;;
@@ -138,6 +139,11 @@ class Systemd:
         calls.unlink(missing_ok=True)
         return found
 
+    def refuse(self) -> None:
+        """From now on everything that is asked fails, as for a unit that is masked."""
+        (self._root / "tmp/refusing").touch()
+
     def remove(self) -> None:
         """There is no systemd any more."""
+        (self._root / "tmp/refusing").unlink(missing_ok=True)
         (self._root / "run/systemd/system").rmdir()

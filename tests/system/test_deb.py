@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from tests.system.packages import (
 from tests.system.programs import program
 
 __all__ = ["debian"]
+
+ENABLED = "etc/systemd/system/multi-user.target.wants/shipper.service"
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(1200)]
 
@@ -57,6 +60,14 @@ def test_from_install_to_purge(packages: dict[str, Path], debian: Path, tmp_path
     assert "not found" in inside(debian, "sh", "-c", "command -v python3 || echo not found")
     assert "0 failed" in inside(debian, "sh", "-c", "shipper test /usr/share/shipper/rules/*.toml")
     assert "shipper" in inside(debian, "id", "shipper")
+    unit = (debian / "lib/systemd/system/shipper.service").read_text()
+    (page,) = (each.removeprefix("Documentation=file://") for each in unit.splitlines() if "=file:" in each)
+    assert "docs/operations.md" in (debian / page.removeprefix("/")).read_text()
+    assert (debian / page.removeprefix("/")).with_name("docs").joinpath("operations.md").exists()
+    manual = gzip.decompress((debian / "usr/share/man/man1/shipper.1.gz").read_bytes()).decode()
+    assert '.TH SHIPPER 1 "2023-11-14"' in manual
+    assert '.SS "dead\\-letters retry"' in manual
+    assert "complete -o nosort" in (debian / "usr/share/bash-completion/completions/shipper").read_text()
     (debian / "var/log/kern.log").write_text(OOM)
     configuration = debian / "etc/shipper/shipper.toml"
     with Emulator(Settings(store=tmp_path / "accepted.jsonl")) as emulator:
@@ -84,7 +95,8 @@ def test_a_running_agent_is_restarted_only_into_a_sound_configuration(packages: 
     """An upgrade checks with the agent's own environment; what is broken leaves the version before running."""
     systemd = Systemd(debian)
     install(debian, packages["first"])
-    assert systemd.asked() == ["daemon-reload", "enable shipper.service"]
+    assert set(systemd.asked()) == {"daemon-reload"}
+    assert (debian / ENABLED).is_symlink()
     install(debian, packages["newer"])
     assert "restart shipper.service" not in systemd.asked()
     configuration = debian / "etc/shipper/shipper.toml"
@@ -96,5 +108,34 @@ def test_a_running_agent_is_restarted_only_into_a_sound_configuration(packages: 
     assert "runs on" in install(debian, packages["newer"])
     assert "restart shipper.service" not in systemd.asked()
     inside(debian, "dpkg", "--purge", "shipper")
-    assert systemd.asked()[0] == "disable --now shipper.service"
+    assert systemd.asked()[0] == "stop shipper.service"
+    systemd.remove()
+
+
+def test_it_is_enabled_where_no_systemd_runs(packages: dict[str, Path], debian: Path) -> None:
+    """As in an image of hosts; who disables it finds it disabled after an upgrade, and a purge cleans up."""
+    install(debian, packages["first"])
+    enabled = debian / ENABLED
+    assert enabled.readlink() == Path("/lib/systemd/system/shipper.service")
+    enabled.unlink()
+    install(debian, packages["newer"])
+    assert not enabled.is_symlink()
+    inside(debian, "dpkg", "--purge", "shipper")
+    install(debian, packages["first"])
+    assert enabled.is_symlink()
+    inside(debian, "dpkg", "--purge", "shipper")
+    assert not enabled.is_symlink()
+
+
+def test_a_systemd_that_refuses_keeps_nobody_from_installing_and_removing(
+    packages: dict[str, Path], debian: Path
+) -> None:
+    """A unit that is masked, or a systemd that is stopping: the package comes and goes all the same."""
+    systemd = Systemd(debian)
+    systemd.refuse()
+    install(debian, packages["first"])
+    assert "install ok installed" in inside(debian, "dpkg-query", "-W", "-f", "${Status}", "shipper")
+    inside(debian, "dpkg", "--remove", "shipper")
+    assert "stop shipper.service" in systemd.asked()
+    inside(debian, "dpkg", "--purge", "shipper")
     systemd.remove()

@@ -26,7 +26,7 @@ def copy(tree: Path) -> None:
 
 
 def test_logs_and_state_are_copied(host: Host, tmp_path: Path) -> None:
-    """Reading goes on by content: what was read is not read again, but for files shorter than 1 KiB, with the same ids."""
+    """Reading goes on by content; only files shorter than 1 KiB are read again, and their events have the same ids."""
     host.rules.write_text(RULES)
     accepted = tmp_path / "accepted.jsonl"
 

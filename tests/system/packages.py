@@ -146,4 +146,5 @@ class Systemd:
     def remove(self) -> None:
         """There is no systemd any more."""
         (self._root / "tmp/refusing").unlink(missing_ok=True)
+        (self._root / "usr/bin/systemctl").unlink()
         (self._root / "run/systemd/system").rmdir()

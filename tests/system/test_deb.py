@@ -95,8 +95,9 @@ def test_a_running_agent_is_restarted_only_into_a_sound_configuration(packages: 
     """An upgrade checks with the agent's own environment; what is broken leaves the version before running."""
     systemd = Systemd(debian)
     install(debian, packages["first"])
-    assert set(systemd.asked()) == {"daemon-reload"}
-    assert (debian / ENABLED).is_symlink()
+    asked = systemd.asked()
+    assert "daemon-reload" in asked
+    assert any(each.endswith("preset shipper.service") for each in asked)
     install(debian, packages["newer"])
     assert "restart shipper.service" not in systemd.asked()
     configuration = debian / "etc/shipper/shipper.toml"

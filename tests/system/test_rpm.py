@@ -114,6 +114,17 @@ def test_from_install_to_erase(packages: dict[str, Path], host: Path, tmp_path: 
     assert not (host / "opt/shipper").exists()
 
 
+def test_presets_decide_where_no_systemd_runs(packages: dict[str, Path], host: Path) -> None:
+    """As in an image that hosts are made of."""
+    systemd = Systemd(host)
+    (host / "run/systemd/system").rmdir()
+    rpm(host, "-i", "--nodeps", packages["first"])
+    assert systemd.asked() == ["preset shipper.service"]
+    rpm(host, "-e", "--nodeps", "shipper")
+    (host / "run/systemd/system").mkdir()
+    systemd.remove()
+
+
 def test_a_running_agent_is_restarted_only_into_a_sound_configuration(packages: dict[str, Path], host: Path) -> None:
     """An upgrade checks with the agent's own environment; what is broken leaves the version before running."""
     systemd = Systemd(host)

@@ -326,10 +326,11 @@ def test_the_agent_runs_with_it(tmp_path: Path) -> None:
         options = ("--set", f"config.cloudmonitor.endpoint={emulator.url}", "--set", "config.store.min_free_disk=0")
         node = Node(tmp_path, render("--values", str(tmp_path / "values.yaml"), *options), address)
 
-        def write(directory: str, line: str) -> None:
+        def write(directory: str, *lines: str) -> None:
             file = node.logs / "pods" / directory / "0.log"
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(f"2026-11-26T10:00:00.000000000+08:00 stdout F {line}\n")
+            with file.open("a") as log:
+                log.writelines(f"2026-11-26T10:00:00.000000000+08:00 stdout F {line}\n" for line in lines)
 
         def ask(path: str, **headers: str) -> int:
             connection = http.client.HTTPConnection(address, port, timeout=10)
@@ -339,12 +340,14 @@ def test_the_agent_runs_with_it(tmp_path: Path) -> None:
             finally:
                 connection.close()
 
-        (node.logs / "pods").mkdir(parents=True)
+        # what is there at the first scan is read from its end on, and nobody knows when that is
+        for directory in ("logs_shipper-abc12_1/shipper", "logs_shipper-web-abc12_1/web"):
+            write(directory)
         command = [sys.executable, "-m", "shipper", "run", "-c", str(node.config)]
         with (tmp_path / "agent.log").open("wb") as log:
             process = subprocess.Popen(command, env={**os.environ, **node.environment}, stderr=log)
         STARTED.append(process)
-        eventually(lambda: "Started" in (tmp_path / "agent.log").read_text())
+        eventually(lambda: "web/0.log from offset 0" in (tmp_path / "agent.log").read_text())
         write("logs_shipper-abc12_1/shipper", "ERROR own")
         write("logs_shipper-web-abc12_1/web", "ERROR another's")
         eventually(lambda: journal(tmp_path / "accepted.jsonl"), seconds=40)

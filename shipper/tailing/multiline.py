@@ -22,7 +22,13 @@ SEARCH_SECONDS = 0.1
 
 
 class Continuation(Protocol):
-    """Tells which lines continue a record. It is asked for each line in turn, from the beginning of a record on."""
+    """Tells which lines continue a record. It is asked for each line in turn, from the beginning of a record on.
+
+    Attributes:
+        memory: of the lines so far, to be set again before the lines behind them are asked for a second time.
+    """
+
+    memory: tuple[bool, ...]
 
     def begins(self, line: str, *, is_open: bool) -> bool:
         """Tell whether a line begins a record; `is_open` when there is one that it could continue."""
@@ -38,6 +44,7 @@ class StartPattern:
     """A record begins where a pattern is found; a search that takes too long counts as not found."""
 
     def __init__(self, pattern: str) -> None:
+        self.memory: tuple[bool, ...] = ()
         self._pattern: Any = regex.compile(pattern)
 
     def begins(self, line: str, *, is_open: bool) -> bool:  # noqa: ARG002  the same whatever is open
@@ -68,6 +75,15 @@ class Trace:
         self._last = regex.compile(last) if last else None
         self._again = regex.compile(again) if again else None
         self._inside = self._ended = False
+
+    @property
+    def memory(self) -> tuple[bool, ...]:
+        """Whether a trace goes on, and whether it has ended."""
+        return self._inside, self._ended
+
+    @memory.setter
+    def memory(self, memory: tuple[bool, ...]) -> None:
+        self._inside, self._ended = memory
 
     def begins(self, line: str, *, is_open: bool) -> bool:
         """Follow the trace."""
@@ -136,6 +152,8 @@ class Multiline:
         self.timeout: float | None = timeout
         self.longest_line = max_bytes
         self._continuation = continuation
+        # behind the lines of a record that is skipped: those that come next are looked at until they can be taken
+        self._memory = continuation.memory
         self._encoding = encoding
         self._max_lines = max_lines
         self._max_bytes = max_bytes
@@ -143,9 +161,11 @@ class Multiline:
     def head(self, head: bytes, state: LineState) -> tuple[bool, LineState]:
         """Leave out one that goes on with a record over its limits; skip what goes on with it; see `Assembler`."""
         is_open = state is LineState.SKIPPING_RECORD
-        if self._continuation.begins(head.decode(self._encoding, "replace").removeprefix("\ufeff"), is_open=is_open):
-            return True, LineState.SKIPPING_RECORD
-        return not is_open, state
+        if is_open:
+            self._continuation.memory = self._memory
+        begins = self._continuation.begins(self._text(head), is_open=is_open)
+        self._memory = self._continuation.memory
+        return begins or not is_open, LineState.SKIPPING_RECORD if begins else state
 
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:
         """Join lines; see `Assembler`."""
@@ -154,14 +174,13 @@ class Multiline:
         start: tuple[int, int] | None = None
         kept = 0
         skipping = state is LineState.SKIPPING_RECORD
+        if skipping:
+            self._continuation.memory = self._memory
         for number, line in enumerate(lines):
             is_over = line_is_over(line, self._max_bytes)
             seen = line[: cut_head(line, self._max_bytes)] if is_over else strip_terminator(line)
-            text = seen.decode(self._encoding, "replace")
-            if offset + at == 0:
-                text = text.removeprefix("\ufeff")
             is_open = start is not None or skipping
-            begins = self._continuation.begins(text, is_open=is_open)
+            begins = self._continuation.begins(self._text(seen, at=offset + at), is_open=is_open)
             if begins or not is_open:
                 if start is not None:
                     records.append(self._record(lines, start, kept, offset))
@@ -190,6 +209,8 @@ class Multiline:
         taken = at if start is None else start[0]
         data = b"".join(lines)[:taken]
         state = LineState.SKIPPING_RECORD if skipping and not closed else LineState.START
+        if skipping:
+            self._memory = self._continuation.memory
         return Assembled(taken, data, tuple(records), state, skipped)
 
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:
@@ -204,6 +225,11 @@ class Multiline:
             return None
         whole = data[:taken]
         return Assembled(taken, whole, JoinedLines(whole, offset, self._continuation, self._encoding))
+
+    def _text(self, line: bytes, at: int = 0) -> str:
+        """Decode a line at an offset, without the mark that a file may begin with."""
+        text = line.decode(self._encoding, "replace")
+        return text if at else text.removeprefix("\ufeff")
 
     def _record(
         self, lines: Sequence[bytes], start: tuple[int, int], end: int, offset: int, *, cut: bool = False

@@ -105,6 +105,7 @@ class Tailer(Generic[FileT]):
         self.line = LineState.START
         # where the offset lies behind a line over the limit; not stored, so that an older version reads what is
         self._behind = LineState.START
+        self._skips = LostBytes.LINE_TOO_LONG
         self._guard = b""
         self._head = b""
         self._first_line = b""
@@ -361,7 +362,7 @@ class Tailer(Generic[FileT]):
         if is_record:
             return self._take_head(data, read_at, behind)
         self._unfinished = None
-        self._behind = behind
+        self._behind, self._skips = behind, LostBytes.RECORD_TOO_LONG
         self._skip_over(LostBytes.RECORD_TOO_LONG, length)
         self._advance(data[:length], LineState.SKIPPING)
         return None
@@ -374,7 +375,7 @@ class Tailer(Generic[FileT]):
         """Take the head of a line over the limit as a record; the line's rest is skipped."""
         length = self._head_length(data)
         self._unfinished = None
-        self._behind = behind
+        self._behind, self._skips = behind, LostBytes.LINE_TOO_LONG
         block = Block(
             self.origin,
             self.path,
@@ -437,10 +438,12 @@ class Tailer(Generic[FileT]):
         if not rest:
             # half a character at the end of the file
             rest = data
-        self._skip_over(LostBytes.LINE_TOO_LONG, len(rest) - (width if newline >= 0 else 0))
+        # of a record that is skipped its newlines are, too
+        kept = width if newline >= 0 and self._skips is LostBytes.LINE_TOO_LONG else 0
+        self._skip_over(self._skips, len(rest) - kept)
         self._advance(rest, LineState.SKIPPING if newline < 0 else self._behind)
         if newline < 0 and is_nul(data):
-            self._pass_hole(LostBytes.LINE_TOO_LONG)
+            self._pass_hole(self._skips)
 
     def _end_taken(self, data: bytes) -> bool:
         """Pass the newline that ends a line already taken; False when something else follows."""

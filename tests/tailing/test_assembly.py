@@ -451,3 +451,42 @@ def test_a_mark_that_is_written_byte_by_byte(tmp_path: Path, codec: str) -> None
     log.file.close()
 
     assert log.texts == ["one", "two"]
+
+
+PARTS: dict[str, tuple[dict[str, object], list[str]]] = {
+    "start": ({"multiline": MultilineTable(start="^2026", max_lines=4)}, ["2026 a", "b", "", "2026", "é" * 40]),
+    "java": ({"multiline": MultilineTable(preset="java")}, ["a", "x.yError: b", "\tat c", "Caused by: d"]),
+    "python": (
+        {"multiline": MultilineTable(preset="python")},
+        ["a", "Traceback (most recent call last):", '  File "b"', "ValueError: c", ""],
+    ),
+    "go": ({"multiline": MultilineTable(preset="go")}, ["a", "panic: b", "goroutine 1 [running]:", "main.main()", ""]),
+    "cri": ({"format": "cri"}, [f"2026-01-01T00:00:00Z {s} {tag} a" for s in ("stdout", "stderr") for tag in "PF"]),
+}
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@given(data=st.data())
+@settings(max_examples=50)
+def test_records_are_the_same_however_much_is_there_at_a_time(
+    tmp_path_factory: pytest.TempPathFactory, kind: str, data: st.DataObject
+) -> None:
+    """Also with lines and records around and over the limit, in blocks that begin anywhere."""
+    keys, texts = PARTS[kind]
+    padding = st.integers(0, 3) | st.integers(60, 140)
+    drawn = data.draw(st.lists(st.tuples(st.sampled_from(texts), padding), min_size=1, max_size=25))
+    ending = data.draw(st.sampled_from(["\n", "\r\n"]))
+    text = "".join(f"{line}{'k' * size}{ending}" for line, size in drawn).encode()
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=8)))
+    found = []
+    for ends in ([len(text)], [*cuts, len(text)]):
+        log = Log(tmp_path_factory.mktemp("a") / "a", max_line_bytes=100, **keys)
+        at = 0
+        for end in ends:
+            log.write(text[at:end])
+            log.read()
+            at = end
+        log.read(flush=True)
+        log.file.close()
+        found.append((log.records, sum(log.lost.values())))
+    assert found[0] == found[1]

@@ -172,14 +172,18 @@ class Containers:
         messages: list[_Message] = []
         at = odd = 0
         safe = (0, 0, 0, 0)
+        after = LineState.START
         for number, line in enumerate(lines):
             raw = strip_terminator(line)
+            if len(raw) > self.longest_line and at:
+                # the next block begins with it, and then it is a line over the limit like any other; which of the open
+                # messages it goes on with nobody knows
+                safe = (at, len(messages), odd, number)
+                after = LineState.SKIPPING_RECORD if open_messages else LineState.START
+                break
             part = self._form.part(raw)
             if part is None:
                 odd += bool(raw)
-                if len(raw) > self.longest_line and safe[0] == at > 0:
-                    # the next block begins with it, and then it is a line over the limit like any other
-                    break
                 text = raw if len(raw) <= self._max_bytes else raw[: cut_head(raw, self._max_bytes)]
                 messages.append(_Message(offset + at, number, None, [text], cut=len(raw) - len(text), ends=True))
             else:
@@ -198,12 +202,11 @@ class Containers:
             at += len(line)
             if not open_messages:
                 safe = (at, len(messages), odd, number + 1)
-        state = LineState.START
         if at > safe[0] and (closed or at >= MAX_OPEN_BYTES > 0 == safe[0]):
             safe = (at, len(messages), odd, number + 1)
-            state = LineState.START if closed else LineState.SKIPPING_RECORD
+            after = LineState.START if closed else LineState.SKIPPING_RECORD
         taken, count, odd, taken_lines = safe
-        return _join(messages[:count], taken, odd, taken_lines, state)
+        return _join(messages[:count], taken, odd, taken_lines, after)
 
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
         """Take all lines, if each is a whole message; see `Assembler`."""

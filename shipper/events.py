@@ -45,7 +45,8 @@ class Record:
         line: number of its first line in the block, from 0; of records on demand it is not counted.
         time: when a container's runtime took it, aware; the time of events whose text carries none. None elsewhere.
         text: what it says, where that is not what lies in `data`; None elsewhere.
-        cut: whether more of it came, or was to come, than is here: it was over its limit, or taken without its end.
+        cut: whether more of it came, or may have come, than is here: it was over its limit, or is a container's message
+            without its end or perhaps the rest of one. A silence is an end of lines and of records of several lines.
     """
 
     start: int

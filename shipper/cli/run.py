@@ -49,14 +49,26 @@ def main(arguments: Sequence[str]) -> int:
         help="the configuration (default: $SHIPPER_CONFIG, then /etc/shipper/shipper.toml)",
     )
     options = parser.parse_args(arguments)
+    _keep_standard_streams()
     try:
         return _run(options.config or default_file())
     except ShipperError as error:
         problems = error.problems if isinstance(error, ConfigurationError) else (error,)
         for problem in problems:
             word = "" if isinstance(problem, Problem) and problem.warning else "error: "
-            sys.stderr.write(f"{word}{printable(str(problem))}\n")
+            if sys.stderr is not None:
+                sys.stderr.write(f"{word}{printable(str(problem))}\n")
         return error.exit_code
+
+
+def _keep_standard_streams() -> None:
+    """Open those that are closed, or the next file would be what libraries take for stderr."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # the lowest that is free
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _allow_many_files() -> None:

@@ -25,6 +25,9 @@ _CRI = regex.compile(rb"(\d{4}-\d\d-\d\dT\S{1,40}) (stdout|stderr) ([PF])(?::\S*
 MAX_OPEN_BYTES = 192 * 1024
 _MOST_ESCAPED = 6
 """Bytes that JSON takes for one of a message at most."""
+_STREAMS = frozenset({"stdout", "stderr"})
+_DOUBT_BYTES = 1024 * 1024
+"""Behind something that was cut: of each stream the first message in them may be the rest of it."""
 _FRAME_BYTES = 4096
 """What else stands in a line: stream, time, attributes."""
 
@@ -157,6 +160,9 @@ class Containers:
         self.longest_line = _MOST_ESCAPED * max_bytes + _FRAME_BYTES
         self._form = form
         self._max_bytes = max_bytes
+        # behind something that was cut: the streams of which a message has ended since; None where nothing is in doubt
+        self._known: frozenset[str] | None = None
+        self._doubt_ends = 0
 
     def head(self, head: bytes, state: LineState) -> tuple[bool, LineState]:  # noqa: ARG002
         """Take it as it is: whose message it is, and whether that goes on behind it, is not known; see `Assembler`."""
@@ -167,7 +173,8 @@ class Containers:
 
         Behind something that was cut the first message of each stream may be the rest of it: it is taken, as cut.
         """
-        whole = set[str]()
+        self._doubt(offset, state)
+        known = self._known
         open_messages: dict[str, _Message] = {}
         messages: list[_Message] = []
         at = odd = 0
@@ -179,7 +186,7 @@ class Containers:
                 # the next block begins with it, and then it is a line over the limit like any other; which of the open
                 # messages it goes on with nobody knows
                 safe = (at, len(messages), odd, number)
-                after = LineState.SKIPPING_RECORD if open_messages else LineState.START
+                after, self._known = (LineState.SKIPPING_RECORD if open_messages else LineState.START), known
                 break
             part = self._form.part(raw)
             if part is None:
@@ -195,21 +202,33 @@ class Containers:
                 message.parts.append(text)
                 message.size += len(text)
                 message.cut += len(part.text) - len(text)
-                message.ends = part.ends and (state is LineState.START or part.stream in whole)
+                message.ends = part.ends and (known is None or part.stream in known)
                 if part.ends:
-                    whole.add(part.stream)
+                    known = None if known is None else known | {part.stream}
                     del open_messages[part.stream]
             at += len(line)
             if not open_messages:
-                safe = (at, len(messages), odd, number + 1)
+                safe, self._known = (at, len(messages), odd, number + 1), known
+            elif at >= MAX_OPEN_BYTES and not safe[0]:
+                # line by line, so that it does not matter how much is there
+                break
         if at > safe[0] and (closed or at >= MAX_OPEN_BYTES > 0 == safe[0]):
-            safe = (at, len(messages), odd, number + 1)
-            after = LineState.START if closed else LineState.SKIPPING_RECORD
+            # what comes of them later stands alone
+            safe, after = (at, len(messages), odd, number + 1), LineState.SKIPPING_RECORD
         taken, count, odd, taken_lines = safe
         return _join(messages[:count], taken, odd, taken_lines, after)
 
+    def _doubt(self, offset: int, state: LineState) -> None:
+        if state is LineState.SKIPPING_RECORD:
+            self._known, self._doubt_ends = frozenset(), offset + _DOUBT_BYTES
+        elif offset >= self._doubt_ends or (self._known is not None and self._known >= _STREAMS):
+            # a container may have one stream only
+            self._known = None
+
     def survey(self, data: bytes, offset: int, *, closed: bool) -> Assembled | None:  # noqa: ARG002
         """Take all lines, if each is a whole message; see `Assembler`."""
+        if self._known is not None and offset < self._doubt_ends:
+            return None
         if not self._form.are_whole(data) or whole_records(data, self._max_bytes) < len(data):
             return None
         return Assembled(len(data), data, WholeMessages(data, offset, self._form))

@@ -165,7 +165,7 @@ class Multiline:
             self._continuation.memory = self._memory
         begins = self._continuation.begins(self._text(head), is_open=is_open)
         self._memory = self._continuation.memory
-        return begins or not is_open, LineState.SKIPPING_RECORD if begins else state
+        return begins or not is_open, LineState.SKIPPING_RECORD if begins or is_open else LineState.START
 
     def assemble(self, lines: Sequence[bytes], offset: int, state: LineState, *, own: int, closed: bool) -> Assembled:
         """Join lines; see `Assembler`."""

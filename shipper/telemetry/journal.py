@@ -61,6 +61,9 @@ class _StderrHandler(logging.Handler):
         self._to_systemd = to_systemd
 
     def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is None:
+            # it was closed at the start
+            return
         try:
             priority = self._priority(record)
             sys.stderr.writelines(f"{priority}{line}\n" for line in self.format(record).split("\n"))

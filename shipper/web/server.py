@@ -114,6 +114,14 @@ class _Server(ThreadingHTTPServer):
         """Take a connection if there is a place for it."""
         return self.connections.take(request)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a connection in a thread of its own; there may be none left."""
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self.connections.gone(request)
+            raise
+
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve one connection to its end."""
         try:

@@ -113,3 +113,18 @@ def test_the_agent_loads_no_terminal_library() -> None:
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
 
     assert found.stdout == "[]\n", found.stderr
+
+
+def test_an_agent_without_stderr_works_and_writes_into_no_file_of_its_own(root: Path) -> None:
+    """Its log goes nowhere; what libraries write to descriptor 2 does, too."""
+    program = (
+        "import os, sys\n"
+        "from shipper import telemetry\n"
+        "from shipper.cli import run\n"
+        "run._run = lambda _: telemetry.configure('info', 'text') or telemetry.agent_stopping(1) or 0\n"
+        "code = run.main([])\n"
+        "os.write(1, os.readlink('/proc/self/fd/2').encode() + b' %d' % code)\n"
+    )
+    command = ["sh", "-c", 'exec "$0" -c "$1" 2>&-', sys.executable, program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    assert done.stdout == "/dev/null 0"

@@ -36,6 +36,7 @@ class Log:
         self.clock = 0.0
         self.records: list[tuple[int, str]] = []
         self.times: list[datetime | None] = []
+        self.cuts: list[bool] = []
         self.lost: dict[str, int] = {}
         self.start(None)
 
@@ -72,6 +73,7 @@ class Log:
             for record in records_of(block):
                 self.records.append((record.offset, record.text))
                 self.times.append(record.time)
+                self.cuts.append(record.cut)
         for loss in self.tailer.take_losses():
             self.lost[loss.reason] = self.lost.get(loss.reason, 0) + loss.amount
         return block
@@ -490,3 +492,59 @@ def test_records_are_the_same_however_much_is_there_at_a_time(
         log.file.close()
         found.append((log.records, sum(log.lost.values())))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("step", [1, 40, 10_000])
+def test_what_may_be_the_rest_of_a_cut_message_is_cut_too(tmp_path: Path, step: int) -> None:
+    """Of each stream for itself, however much is there at a time; behind its next end all is whole again."""
+    log = Log(tmp_path / "a", format="cri", max_line_bytes=1024)
+    text = (
+        cri("stderr", "P", "half")
+        + b"y" * 20_000
+        + b"\n"
+        + cri("stdout", "F", "rest?")
+        + cri("stdout", "F", "whole")
+        + cri("stderr", "F", "rest")
+        + cri("stderr", "F", "whole")
+    )
+    for at in range(0, len(text), step):
+        log.write(text[at : at + step])
+        if step > 1 or at % 500 == 0:
+            log.read()
+    log.wait()
+    log.file.close()
+
+    assert [(text[:5], cut) for (_, text), cut in zip(log.records, log.cuts, strict=True)] == [
+        ("half", True),
+        ("yyyyy", True),
+        ("rest?", True),
+        ("whole", False),
+        ("rest", True),
+        ("whole", False),
+    ]
+
+
+def test_what_comes_behind_a_message_that_was_taken_without_its_end_is_cut(tmp_path: Path) -> None:
+    """A silence is no end of it; a container with one stream is not in doubt for ever."""
+    log = Log(tmp_path / "a", format="cri")
+    log.write(cri("stdout", "P", "BEGIN KEY sec"))
+    log.wait()
+    log.write(cri("stdout", "F", "ret END KEY") + cri("stdout", "F", "x" * 1000) * 2000)
+    log.wait()
+    log.file.close()
+
+    assert log.texts[:2] == ["BEGIN KEY sec", "ret END KEY"]
+    assert log.cuts[:3] == [True, True, False]
+    assert not any(log.cuts[2:])
+
+
+def test_an_empty_line_behind_the_head_of_a_long_one_is_a_record(tmp_path: Path) -> None:
+    """Also when a record before it was taken after a silence."""
+    log = Log(tmp_path / "a", multiline=MultilineTable(start="^S"), max_line_bytes=1024)
+    log.write(b"S one\n")
+    log.wait()
+    log.write(b"y" * 2000 + b"\n\nx\n")
+    log.wait()
+    log.file.close()
+
+    assert [text[:5] for text in log.texts] == ["S one", "yyyyy", "", "x"]

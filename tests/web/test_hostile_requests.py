@@ -9,12 +9,13 @@ import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shipper.web.access import Access
 from shipper.web.connections import ALL, MANY
-from shipper.web.server import MOST_HEAD_BYTES
+from shipper.web.server import MOST_HEAD_BYTES, _Server
 from shipper.web.workshop import MOST_AT_ONCE, MOST_WAITING
 from tests.conftest import eventually
 from tests.e2e.host import Host
@@ -134,6 +135,27 @@ def test_probes_get_through_a_flood(host: Host, agent: Visitor, path: str) -> No
         stopping.set()
         for each in crowd:
             each.join()
+
+
+def test_a_connection_for_which_there_is_no_thread_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host may have no more of them for a while."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    access = Access(frozenset({"localhost"}), is_loopback=True, token="secret")
+    site: Any = None
+    with _Server(("127.0.0.1", 0), socket.AF_INET, access, site) as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            for _ in range(2 * ALL):
+                with closing(socket.create_connection(("127.0.0.1", int(server.server_address[1])))):
+                    server.handle_request()
+        for _ in range(3 * ALL):
+            with closing(socket.create_connection(("127.0.0.1", int(server.server_address[1])))) as connection:
+                server.handle_request()
+                connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                assert connection.recv(12).endswith(b"403")
 
 
 def test_names_that_a_host_may_have() -> None:

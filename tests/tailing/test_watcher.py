@@ -272,8 +272,8 @@ def test_a_directory_that_comes_back_is_listened_to_again(
     listening.watch(directory)
     assert is_heard_of(listening, directory)
     change(directory)
-    if change is not away_and_back:
-        # the new one may have the inode of the old: then only the kernel's notice, which may be late, tells them apart
+    if change is replaced:
+        # it may have the inode of the one before: then only the kernel's notice, which may be late, tells them apart
         eventually(lambda: not listening.hears(directory))
     listening.watch(directory)
 

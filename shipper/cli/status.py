@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from shipper.events import Checkpoint
 
 REFRESH = 1.0
+_STOPPED = "the agent does not run; `systemctl start shipper`, or `shipper run`, starts it"
 
 
 @click.command("status", short_help="Say how the agent is, and why every file is or is not read.")
@@ -135,7 +136,7 @@ def _read_status(config: Config, globs: Sequence[str]) -> Status:
     directory = config.state_path
     pid = holder_of(directory)
     if pid is None:
-        return _at_rest(config, globs, Finding(Health.STOPPED, "agent", "the agent does not run"))
+        return _at_rest(config, globs, Finding(Health.STOPPED, "agent", _STOPPED))
     try:
         return from_json(ask(directory, {"ask": "status", "globs": list(globs)}))
     except UnansweredError as error:

@@ -65,7 +65,7 @@ def test_it_holds_what_helps_and_no_secret(installed: Path) -> None:
     found = members(path)
 
     assert {"versions.json", "configuration.json", "rules/000-app.toml", "problems.txt", "state.json"} <= set(found)
-    assert json.loads(found["status.json"])["findings"][0]["reason"] == "the agent does not run"
+    assert json.loads(found["status.json"])["findings"][0]["reason"].startswith("the agent does not run; ")
     written = json.loads(found["configuration.json"])
     assert written["source"][0]["name"] == "app"
     assert written["cloudmonitor"]["proxy"] == "http://***@proxy.example:3128"

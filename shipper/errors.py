@@ -57,6 +57,12 @@ class Problem:
         return f"{place}: {kind}{rule}{self.message}"
 
 
+def in_brief(problems: Sequence[Problem]) -> str:
+    """Give the first of some problems that is no warning, and how many more there are."""
+    errors = [problem for problem in problems if not problem.warning]
+    return f"{errors[0]}" + (f" and {len(errors) - 1} more" if len(errors) > 1 else "")
+
+
 class ShipperError(Exception):
     """The work failed; the message says what and what to do."""
 

@@ -13,7 +13,7 @@ from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.trouble import Trouble
 from shipper.config.load import load_config
-from shipper.errors import ConfigurationError
+from shipper.errors import ConfigurationError, in_brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,9 +51,7 @@ class ConfigurationFile:
         except ConfigurationError as error:
             for problem in error.problems:
                 telemetry.reload_refused(str(problem))
-            errors = [problem for problem in error.problems if not problem.warning]
-            more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-            self._refuse(f"{errors[0]}{more}; reload the agent when that is mended")
+            self._refuse(f"{in_brief(error.problems)}; reload the agent when that is mended")
             return None
         return config
 

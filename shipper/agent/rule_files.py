@@ -13,7 +13,7 @@ from shipper import telemetry
 from shipper.agent.clock import HOST_CLOCK
 from shipper.agent.last_good import LastGood
 from shipper.agent.trouble import Trouble
-from shipper.errors import ConfigurationError, Problem
+from shipper.errors import ConfigurationError, Problem, in_brief
 from shipper.matching.proving import prove
 from shipper.matching.rulebook import find_rule_files, load_configured_rules, rules_of
 
@@ -122,11 +122,10 @@ class RuleFiles:
         return rulebook, _failures(rulebook), warnings
 
     def _refuse(self, problems: Sequence[Problem], in_force: str) -> Trouble:
-        errors = [problem for problem in problems if not problem.warning]
-        for problem in errors:
-            telemetry.rules_refused(str(problem), in_force)
-        more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-        said = f"the rule files are not fit, {in_force} in force: {errors[0]}{more}"
+        for problem in problems:
+            if not problem.warning:
+                telemetry.rules_refused(str(problem), in_force)
+        said = f"the rule files are not fit, {in_force} in force: {in_brief(problems)}"
         self.trouble = trouble = Trouble(said, HOST_CLOCK.now())
         return trouble
 

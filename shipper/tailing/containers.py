@@ -212,7 +212,7 @@ class Containers:
             elif at >= MAX_OPEN_BYTES and not safe[0]:
                 # line by line, so that it does not matter how much is there
                 break
-        if at > safe[0] and (closed or at >= MAX_OPEN_BYTES > 0 == safe[0]):
+        if at > safe[0] and (closed or (at >= MAX_OPEN_BYTES and not safe[0])):
             # what comes of them later stands alone
             safe, after = (at, len(messages), odd, number + 1), LineState.SKIPPING_RECORD
         taken, count, odd, taken_lines = safe

@@ -74,7 +74,9 @@ def _named(shown: str, conditions: Iterable[FileCondition]) -> FileCondition | N
         if printable_path(each.path) == shown and each.state is not FileState.SKIPPED and not each.is_deleted
     }
     if len(found) > 1:
-        raise ShipperError(f"{len(found)} files are shown as {shown}, for their names are no UTF-8; `shipper match`")
+        raise ShipperError(
+            f"{len(found)} files are shown as {shown}, for their names are no UTF-8; `shipper match` reads them"
+        )
     return next(iter(found.values()), None)
 
 

@@ -17,7 +17,6 @@ from shipper.web.turns import LOOK_EVERY, Turns, go_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import BinaryIO
 
     from shipper.web.trial import Trial
 
@@ -59,21 +58,21 @@ class Workshop:
 def _run(asked: bytes, is_gone: Callable[[], bool]) -> bytes:
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     # a pipe would have to be written to while the answer is waited for
-    with (
-        open(os.memfd_create("trial"), "w+b") as file,
-        subprocess.Popen(
+    with open(os.memfd_create("trial"), "w+b") as file:
+        file.write(asked)
+        file.seek(0)
+        with subprocess.Popen(
             [sys.executable, "-I", "-m", "shipper.web.trial"],
-            stdin=_written(file, asked),
+            stdin=file,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=environment,
-        ) as process,
-    ):
-        try:
-            answer, said = _wait(process, is_gone)
-        finally:
-            # harmless when it has ended
-            process.kill()
+        ) as process:
+            try:
+                answer, said = _wait(process, is_gone)
+            finally:
+                # harmless when it has ended
+                process.kill()
     if process.returncode == OUT_OF_MEMORY:
         raise ShipperError(f"the rule took more than {MEMORY_BYTES >> 20} MiB of memory, and was ended")
     if process.returncode == -signal.SIGXCPU:
@@ -84,13 +83,6 @@ def _run(asked: bytes, is_gone: Callable[[], bool]) -> bytes:
         last = said.decode("utf-8", "replace").strip().rpartition("\n")[2] or f"exit code {process.returncode}"
         raise ShipperError(f"the trial failed: {last}")
     return answer
-
-
-def _written(file: BinaryIO, data: bytes) -> BinaryIO:
-    """Give a file to be read from its beginning, with what it holds then."""
-    file.write(data)
-    file.seek(0)
-    return file
 
 
 def _wait(process: subprocess.Popen[bytes], is_gone: Callable[[], bool]) -> tuple[bytes, bytes]:

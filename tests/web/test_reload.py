@@ -72,11 +72,10 @@ def test_what_waits_for_a_restart_is_said_until_it_is_in_force(host: Host, port:
     assert found["reason"][0].upper() + found["reason"][1:] in host.log.read_text()
     assert values(ask(port, "/metrics")[1])[CURRENT] == 0
     host.write("a.log", "ERROR 1")
-    eventually(lambda: agent.get("/status")["files"]["listed"][0]["sources"] == ["other"])
+    eventually(lambda: [file["sources"] for file in agent.get("/status")["files"]["listed"]] == [["other"]])
     reload(host, right.replace('"20s"', '"21s"'))
-    eventually(
-        lambda: findings(agent)[0]["reason"] == "changes of drain_timeout take effect when the agent is restarted"
-    )
+    waiting = "changes of drain_timeout take effect when the agent is restarted"
+    eventually(lambda: [each["reason"] for each in findings(agent)] == [waiting])
     reload(host, right)
     eventually(lambda: findings(agent) == [])
     reload(host, right.replace('"20s"', '"21s"'))
